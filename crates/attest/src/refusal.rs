@@ -1,0 +1,136 @@
+//! Why evidence or a certificate was refused.
+
+use types::service::Role;
+use types::time::UnixMillis;
+
+use crate::claims::{Measurement, TcbStatus};
+use crate::identity::Deployment;
+use crate::platform::Platform;
+
+/// Why an appraisal said no. Every reason is the peer's or the policy's; none is a fault of the verifier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The policy has no reference value of this platform for this role, or does not allow the platform by name.
+    #[error("the policy accepts no {platform} platform as {role}")]
+    PlatformNotAccepted {
+        /// The evidence's platform.
+        platform: Platform,
+        /// The role that the peer claims.
+        role: Role,
+    },
+    /// The policy accepts the platform, but this build has no verifier for it.
+    #[error("this build cannot verify {0} evidence")]
+    PlatformUnsupported(Platform),
+    /// The platform is accepted, but what runs on it is not among the reference values of the role.
+    #[error("no reference value of {role} has the measurement {measurement}")]
+    MeasurementUnknown {
+        /// The role that the peer claims.
+        role: Role,
+        /// What the evidence says is running.
+        measurement: Box<Measurement>,
+    },
+    /// The evidence was made for something else: another key, another connection.
+    #[error("the evidence binds other report data")]
+    ReportDataDiffers,
+    /// The evidence was not signed by the platform's trust anchor, or was changed since.
+    #[error("the evidence's signature does not verify under the platform's root")]
+    BadSignature,
+    /// Too old.
+    #[error("the {what} expired at {} ms since 1970", not_after.0)]
+    Expired {
+        /// What is dated so: evidence, certificate.
+        what: &'static str,
+        /// Its last instant.
+        not_after: UnixMillis,
+    },
+    /// From the future.
+    #[error("the {what} is valid only from {} ms since 1970", not_before.0)]
+    NotYetValid {
+        /// What is dated so: evidence, certificate.
+        what: &'static str,
+        /// Its first instant.
+        not_before: UnixMillis,
+    },
+    /// The platform runs the code in a mode in which its operator can look inside.
+    #[error("the platform is in debug mode")]
+    Debug,
+    /// The code's security version is below the role's minimum.
+    #[error("security version {found} is below the minimum {minimum}")]
+    SecurityVersion {
+        /// What the evidence says.
+        found: u32,
+        /// What the policy demands.
+        minimum: u32,
+    },
+    /// The platform's firmware and processor are in a state that the policy does not allow.
+    #[error("the platform's TCB status is {0}")]
+    Tcb(TcbStatus),
+    /// The certificate carries no evidence.
+    #[error("the certificate carries no evidence (extension 2.23.133.5.4.9)")]
+    EvidenceMissing,
+    /// The certificate's evidence vouches for another public key than the certificate's.
+    #[error("the evidence vouches for another public key")]
+    KeyNotBound,
+    /// The certificate names not exactly one URI, or one that is no service's identity.
+    #[error("the certificate's identity is refused")]
+    Identity(#[source] IdentityRefusal),
+    /// The peer is a service of another deployment.
+    #[error("the peer belongs to deployment `{0}`")]
+    OtherDeployment(Deployment),
+    /// The peer is a service of this deployment, but not one that may stand here.
+    #[error("the peer is {0}, which is not expected here")]
+    OtherRole(Role),
+    /// The bytes are not what they should be.
+    #[error("malformed {part}")]
+    Malformed {
+        /// Which part of the input.
+        part: &'static str,
+        /// What is wrong with it.
+        #[source]
+        fault: Fault,
+    },
+}
+
+/// Why a certificate's subject alternative names identify no service.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityRefusal {
+    /// No URI among the names.
+    #[error("it names no URI")]
+    Missing,
+    /// Two or more URIs: which one would count is for an attacker to choose.
+    #[error("it names more than one URI")]
+    Several,
+    /// The URI is not `teehouse://DEPLOYMENT/ROLE`.
+    #[error("its URI is not teehouse://DEPLOYMENT/ROLE")]
+    NotAnIdentity,
+}
+
+/// What is wrong with malformed bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Longer than allowed.
+    #[error("longer than {limit} bytes")]
+    TooLong {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Ends before it should.
+    #[error("truncated")]
+    Truncated,
+    /// Goes on after its end.
+    #[error("trailing bytes")]
+    TrailingBytes,
+    /// Not in the one encoding that is allowed (RFC 8949, section 4.2.1).
+    #[error("not in deterministic encoding")]
+    NotDeterministic,
+    /// Something else was expected in this place.
+    #[error("expected {0}")]
+    Expected(&'static str),
+}
+
+impl Fault {
+    /// The refusal of an input whose `part` has this fault.
+    pub(crate) fn of(self, part: &'static str) -> Refusal {
+        Refusal::Malformed { part, fault: self }
+    }
+}

@@ -1,0 +1,26 @@
+//! Keys and what may be done with them: the only crate that touches a cryptographic library.
+//!
+//! One idea per module. A key is a newtype per purpose: wiped when it is dropped, never cloned, serialised or
+//! printed. Formats are pure: bytes and keys in, values out. Randomness comes from the system alone.
+//!
+//! | module | what | source |
+//! |---|---|---|
+//! | [`file`] | a party's file: AES-256-GCM, one message | NIST SP 800-38D; the API reference's `key`, `nonce`, `ad` |
+//! | [`seal`] | a small record: AES-256-GCM-SIV, random nonce | RFC 8452 |
+//! | [`kdf`] | every key derived from another, every label | RFC 5869 (HKDF-SHA-256) |
+//! | [`mac`] | HMAC-SHA-256 over parts | RFC 2104 |
+//! | [`sign`] | ECDSA P-256 and Ed25519 | FIPS 186-5, RFC 8032 |
+
+mod error;
+pub mod file;
+pub mod hash;
+pub mod kdf;
+pub mod key;
+pub mod mac;
+pub mod random;
+pub mod seal;
+pub mod sign;
+
+pub use error::{BadKey, Refused};
+pub use kdf::Label;
+pub use key::{FileKey, MacKey, RecordKey, SealingKey};

@@ -1,0 +1,94 @@
+//! What a function sees of the world.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::meter::Meter;
+use crate::{Failure, Files, InputStream, Interface, Output, OutputStream, ResultText};
+
+/// One call of one function: its payload, its inputs, its outputs.
+pub struct Invocation<'a> {
+    interface: &'a Interface,
+    payload: Option<&'a str>,
+    files: &'a mut dyn Files,
+    created: BTreeSet<Output>,
+    meter: Arc<Meter>,
+}
+
+impl<'a> Invocation<'a> {
+    pub(crate) fn new(
+        interface: &'a Interface,
+        payload: Option<&'a str>,
+        files: &'a mut dyn Files,
+        meter: Arc<Meter>,
+    ) -> Self {
+        Self { interface, payload, files, created: BTreeSet::new(), meter }
+    }
+
+    /// The payload, present or absent as the interface declares.
+    pub fn payload(&self) -> Option<&'a str> {
+        self.payload
+    }
+
+    /// How many inputs there are, within what the interface declares.
+    pub fn input_count(&self) -> usize {
+        self.files.count()
+    }
+
+    /// Bytes of an input; see [`Files::size`].
+    pub fn input_size(&self, input: usize) -> u64 {
+        self.files.size(input)
+    }
+
+    /// Opens an input, numbered from 0, at its start. May be called again for another pass.
+    pub fn input(&mut self, input: usize) -> Result<InputStream, Failure> {
+        self.checkpoint()?;
+        self.refuse_unknown(input)?;
+        let stream = self.files.open(input)?;
+        Ok(InputStream::new(stream, self.files.size(input), self.meter.clone()))
+    }
+
+    /// Creates an output, once, of a kind that the interface declares.
+    pub fn output(&mut self, output: Output) -> Result<OutputStream, Failure> {
+        self.checkpoint()?;
+        if !self.interface.outputs.contains(&output.kind()) {
+            return Err(Failure::function("the function wrote an output that it does not declare"));
+        }
+        if let Output::Owner(input) = output {
+            self.refuse_unknown(input)?;
+        }
+        if !self.created.insert(output) {
+            return Err(Failure::function("the function created the same output twice"));
+        }
+        self.meter.count_created()?;
+        Ok(OutputStream::new(self.files.create(output)?, self.meter.clone()))
+    }
+
+    /// A place to collect a result that is made of bytes, bounded as the result is.
+    pub fn result(&self) -> ResultText {
+        ResultText::new(self.meter.clone())
+    }
+
+    /// Fails once the function must stop. Long computations call it every few milliseconds; streams call it on
+    /// every read and write.
+    pub fn checkpoint(&self) -> Result<(), Failure> {
+        self.meter.check()
+    }
+
+    fn refuse_unknown(&self, input: usize) -> Result<(), Failure> {
+        if input < self.files.count() {
+            return Ok(());
+        }
+        Err(Failure::function("the function named an input that is not there"))
+    }
+}
+
+impl fmt::Debug for Invocation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invocation")
+            .field("function", &self.interface.reference())
+            .field("payload", &self.payload.map(|_| "[redacted]"))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,40 @@
+//! Runs one function under limits.
+//!
+//! A function sees names and streams: its payload, numbered inputs, and outputs named by who receives them. It never
+//! sees users, keys, URLs, sockets or file ids; the host (a function node, the `function test` verb, a fuzz target)
+//! implements [`Files`] and decides what stands behind the numbers.
+//!
+//! ```text
+//! host ── run(function, payload, &mut dyn Files, &Limits, &StopSignal) ──▶ Outcome | Failure
+//!                │
+//!                └─▶ Function::run(&mut Invocation)     input(i) ▶ InputStream    every read and write checks the
+//!                                                       output(o) ▶ OutputStream  deadline, the stop signal, limits
+//! ```
+//!
+//! What does not stop a function: a host stream that blocks for ever (the host gives its streams timeouts), and a
+//! built-in that computes without calling [`Invocation::checkpoint`].
+
+mod failure;
+mod files;
+mod function;
+mod interface;
+mod invocation;
+mod limits;
+pub mod memory;
+mod meter;
+mod panics;
+mod registry;
+mod run;
+mod stop;
+mod stream;
+
+pub use failure::{Failure, Stopped};
+pub use files::{Files, Output, OutputKind, Sink};
+pub use function::Function;
+pub use interface::{Inputs, Interface, Mismatch, PayloadRule};
+pub use invocation::Invocation;
+pub use limits::{Limit, Limits};
+pub use registry::{Registry, RegistryError};
+pub use run::{Outcome, run};
+pub use stop::StopSignal;
+pub use stream::{InputStream, OutputStream, ResultText};

@@ -1,0 +1,47 @@
+//! How much one run may take.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Bounds of one run. A run may reach each; going past one is a [`Failure`](crate::Failure) that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Time from start to end.
+    pub wall: Duration,
+    /// Bytes of all outputs together.
+    pub output_bytes: u64,
+    /// Outputs created.
+    pub outputs: usize,
+    /// Bytes of the result string.
+    pub result_bytes: usize,
+}
+
+/// Ten times the slowest trial in `spec/performance.md` (a naive psi of 2 × 2²⁴ records: 32 s).
+const WALL: Duration = Duration::from_secs(320);
+/// The largest file whose size the reference's 32-bit `file_size` can say, plus one byte.
+const OUTPUT_BYTES: u64 = 1 << 32;
+/// Each open output costs its host a 64 KiB chunk buffer: these come to 16 MiB.
+const OUTPUTS: usize = 256;
+/// The largest request to a function node: a payload that came in can be echoed.
+const RESULT_BYTES: usize = 16 << 20;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { wall: WALL, output_bytes: OUTPUT_BYTES, outputs: OUTPUTS, result_bytes: RESULT_BYTES }
+    }
+}
+
+/// The limit that a function went past. (Time has its own: [`Stopped::Deadline`](crate::Stopped::Deadline).)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Limit {
+    /// [`Limits::output_bytes`].
+    #[error("the function's outputs are larger than the limit of {0} bytes")]
+    OutputBytes(u64),
+    /// [`Limits::outputs`].
+    #[error("the function has more outputs than the limit of {0}")]
+    Outputs(usize),
+    /// [`Limits::result_bytes`].
+    #[error("the function's result is larger than the limit of {0} bytes")]
+    ResultBytes(usize),
+}

@@ -1,0 +1,70 @@
+//! The running account of one run, shared by its invocation and all its streams.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use crate::{Failure, Limit, Limits, StopSignal, Stopped};
+
+#[derive(Debug)]
+pub(crate) struct Meter {
+    limits: Limits,
+    stop: StopSignal,
+    started: Instant,
+    written: AtomicU64,
+    created: AtomicUsize,
+    finished: AtomicUsize,
+}
+
+impl Meter {
+    pub(crate) fn start(limits: Limits, stop: StopSignal) -> Self {
+        Self {
+            limits,
+            stop,
+            started: Instant::now(),
+            written: AtomicU64::new(0),
+            created: AtomicUsize::new(0),
+            finished: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn elapsed(&self) -> std::time::Duration {
+        self.started.elapsed()
+    }
+
+    /// Fails when the deadline has passed or the host has raised the stop signal.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.stop.check()?;
+        if self.elapsed() >= self.limits.wall {
+            return Err(Stopped::Deadline(self.limits.wall).into());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn count_created(&self) -> Result<(), Limit> {
+        let before = self.created.fetch_add(1, Relaxed);
+        if before < self.limits.outputs { Ok(()) } else { Err(Limit::Outputs(self.limits.outputs)) }
+    }
+
+    pub(crate) fn count_finished(&self) {
+        self.finished.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn all_finished(&self) -> bool {
+        self.finished.load(Relaxed) == self.created.load(Relaxed)
+    }
+
+    pub(crate) fn count_written(&self, bytes: usize) -> Result<(), Limit> {
+        let before = self.written.fetch_add(bytes as u64, Relaxed);
+        let fits = before.checked_add(bytes as u64).is_some_and(|total| total <= self.limits.output_bytes);
+        if fits { Ok(()) } else { Err(Limit::OutputBytes(self.limits.output_bytes)) }
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+
+    pub(crate) fn check_result(&self, bytes: usize) -> Result<(), Limit> {
+        let limit = self.limits.result_bytes;
+        if bytes <= limit { Ok(()) } else { Err(Limit::ResultBytes(limit)) }
+    }
+}

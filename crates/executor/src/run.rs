@@ -1,0 +1,53 @@
+//! One run from start to end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::meter::Meter;
+use crate::panics::contain;
+use crate::{Failure, Files, Function, Invocation, Limits, StopSignal};
+
+/// What a run that finished leaves, besides its outputs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The function's result.
+    pub result: String,
+    /// How long it took.
+    pub wall: Duration,
+    /// Bytes of all outputs together.
+    pub output_bytes: u64,
+}
+
+/// Runs a function once, on this thread; the time limit counts from here.
+///
+/// After a failure the outputs mean nothing, finished or not: the host discards them.
+pub fn run(
+    function: &dyn Function,
+    payload: Option<&str>,
+    files: &mut dyn Files,
+    limits: &Limits,
+    stop: &StopSignal,
+) -> Result<Outcome, Failure> {
+    let interface = function.interface();
+    interface.check(payload, files.count())?;
+    let meter = Arc::new(Meter::start(limits.clone(), stop.clone()));
+    meter.check()?;
+    let mut invocation = Invocation::new(interface, payload, files, meter.clone());
+    let result = contain(|| function.run(&mut invocation))?;
+    meter.check_result(result.len())?;
+    if !meter.all_finished() {
+        return Err(Failure::function("the function left an output unfinished"));
+    }
+    Ok(Outcome { result, wall: meter.elapsed(), output_bytes: meter.written() })
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("result", &"[redacted]")
+            .field("wall", &self.wall)
+            .field("output_bytes", &self.output_bytes)
+            .finish()
+    }
+}

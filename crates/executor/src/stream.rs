@@ -1,0 +1,141 @@
+//! The streams that a function holds; each read and write checks the run's limits.
+
+use std::fmt;
+use std::io::{self, BufRead, Read, Write};
+use std::mem;
+use std::sync::Arc;
+
+use crate::meter::Meter;
+use crate::{Failure, Sink};
+
+/// An open input.
+pub struct InputStream {
+    stream: Box<dyn BufRead + Send>,
+    size: u64,
+    gathered: Vec<u8>,
+    meter: Arc<Meter>,
+}
+
+impl InputStream {
+    pub(crate) fn new(stream: Box<dyn BufRead + Send>, size: u64, meter: Arc<Meter>) -> Self {
+        Self { stream, size, gathered: Vec::new(), meter }
+    }
+
+    /// All that has not been read yet, as one slice: the host's own buffer where it has the whole file in one, else
+    /// gathered here.
+    pub fn bytes(&mut self) -> Result<&[u8], Failure> {
+        if self.fill_buf()?.len() as u64 == self.size {
+            return Ok(self.fill_buf()?);
+        }
+        let mut gathered = mem::take(&mut self.gathered);
+        self.read_to_end(&mut gathered)?;
+        self.gathered = gathered;
+        Ok(&self.gathered)
+    }
+}
+
+impl Read for InputStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.meter.check()?;
+        self.stream.read(buffer)
+    }
+}
+
+impl BufRead for InputStream {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.meter.check()?;
+        self.stream.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.stream.consume(amount);
+    }
+}
+
+/// An output being written. It counts only once it is [finished](OutputStream::finish); a run that leaves one
+/// unfinished fails.
+pub struct OutputStream {
+    /// `None` after a write failed: what is there then is not what the function meant.
+    sink: Option<Box<dyn Sink>>,
+    meter: Arc<Meter>,
+}
+
+impl OutputStream {
+    pub(crate) fn new(sink: Box<dyn Sink>, meter: Arc<Meter>) -> Self {
+        Self { sink: Some(sink), meter }
+    }
+
+    /// Everything has been written.
+    pub fn finish(self) -> Result<(), Failure> {
+        self.meter.check()?;
+        self.sink.ok_or_else(broken)?.finish()?;
+        self.meter.count_finished();
+        Ok(())
+    }
+
+    fn admit(&self, bytes: usize) -> Result<(), Failure> {
+        self.meter.check()?;
+        Ok(self.meter.count_written(bytes)?)
+    }
+}
+
+impl Write for OutputStream {
+    /// Writes all of `bytes` or fails.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sink = self.sink.take().ok_or_else(broken)?;
+        self.admit(bytes.len())?;
+        sink.write_all(bytes)?;
+        self.sink = Some(sink);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.as_mut().ok_or_else(broken)?.flush()
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::other("an earlier write of this output failed")
+}
+
+/// A result that is collected as bytes.
+pub struct ResultText {
+    bytes: Vec<u8>,
+    meter: Arc<Meter>,
+}
+
+impl ResultText {
+    pub(crate) fn new(meter: Arc<Meter>) -> Self {
+        Self { bytes: Vec::new(), meter }
+    }
+
+    /// The bytes as text; what is not UTF-8 becomes U+FFFD.
+    pub fn into_string(self) -> String {
+        String::from_utf8_lossy_owned(self.bytes)
+    }
+}
+
+impl Write for ResultText {
+    /// Takes all of `bytes` or fails.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.meter.check_result(self.bytes.len() + bytes.len()).map_err(Failure::from)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+macro_rules! redacted {
+    ($($stream:ident)*) => {$(
+        impl fmt::Debug for $stream {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($stream), " [redacted]"))
+            }
+        }
+    )*};
+}
+
+redacted!(InputStream OutputStream ResultText);

@@ -1,0 +1,269 @@
+//! From bytes to a typed request, with errors that name the field.
+//!
+//! A document is read in two steps: once as a JSON object, to find its `type`, and then as the one struct that this
+//! type calls for. Serde's own internally tagged enums would do both at once, but lose the path of a wrong field.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// A JSON object whose keys are distinct.
+pub struct Document(Map<String, Value>);
+
+/// Bytes that are no acceptable request. `Display` names the field and never quotes a value.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not a JSON object.
+    #[error("the body is not a JSON object: {0}")]
+    NotAnObject(String),
+    /// `type` is missing or no text.
+    #[error("field `type` is missing or not a string")]
+    NoType,
+    /// `type` names no request of this API.
+    #[error("field `type`: expected one of {expected}")]
+    UnknownType {
+        /// The types that exist here.
+        expected: &'static str,
+    },
+    /// A field is missing, unknown, mistyped or out of range.
+    #[error("{0}")]
+    Field(String),
+}
+
+/// A request of one API: knows how to become typed.
+pub trait Request: Sized {
+    /// Reads a request from an object.
+    ///
+    /// # Errors
+    /// When the object is no request of this API.
+    fn from_document(document: Document) -> Result<Self, DecodeError>;
+
+    /// Reads a request from JSON bytes.
+    ///
+    /// # Errors
+    /// When the bytes are no request of this API.
+    fn from_json(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::from_document(Document::from_json(bytes)?)
+    }
+
+    /// The request's kind, for logs and metrics: a constant, never the client's text.
+    fn kind(&self) -> &'static str;
+}
+
+impl Document {
+    /// Reads one JSON object with nothing after it.
+    ///
+    /// # Errors
+    /// When the bytes are no JSON, no object, nested deeper than 128 levels, or name a key twice.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, DecodeError> {
+        serde_json::from_slice(bytes).map_err(|error| DecodeError::NotAnObject(describe(&error)))
+    }
+
+    /// Takes the `type` out.
+    pub(crate) fn take_type(&mut self) -> Result<String, DecodeError> {
+        match self.0.remove("type") {
+            Some(Value::String(name)) => Ok(name),
+            _ => Err(DecodeError::NoType),
+        }
+    }
+
+    /// Reads the remaining fields as `T`.
+    pub(crate) fn into_fields<T: DeserializeOwned>(self) -> Result<T, DecodeError> {
+        serde_path_to_error::deserialize(Value::Object(self.0)).map_err(|error| DecodeError::Field(name_field(&error)))
+    }
+}
+
+/// Where the JSON breaks, without quoting it.
+fn describe(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early".to_owned(),
+        serde_json::error::Category::Data => redact(&error.to_string()),
+        _ => format!("malformed at line {}, column {}", error.line(), error.column()),
+    }
+}
+
+/// Serde quotes an offending value; a value may be a secret, so what it quotes is left out.
+fn redact(message: &str) -> String {
+    let unquoted = match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => format!("{}…{}", &message[..first], &message[last + 1..]),
+        _ => message.to_owned(),
+    };
+    match unquoted.find("integer `").or_else(|| unquoted.find("floating point `")) {
+        Some(at) => {
+            let quote = unquoted[at..].find('`').map_or(at, |offset| at + offset);
+            let end = unquoted[quote + 1..].find('`').map_or(unquoted.len(), |offset| quote + 2 + offset);
+            format!("{}…{}", &unquoted[..quote], &unquoted[end..])
+        }
+        None => unquoted,
+    }
+}
+
+fn name_field(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let reason = redact(&error.inner().to_string());
+    match error.path().to_string().as_str() {
+        // Missing and unknown fields are named by the reason itself.
+        "." => reason,
+        _ if reason.starts_with("unknown field") || reason.starts_with("missing field") => reason,
+        path => format!("field `{}`: {reason}", shorten(path)),
+    }
+}
+
+/// A path holds the client's own keys at most; long ones are cut.
+fn shorten(path: &str) -> String {
+    const MAX_CHARS: usize = 80;
+    path.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Document;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Document, A::Error> {
+                let mut object = Map::new();
+                while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+                    if object.insert(key, value).is_some() {
+                        return Err(serde::de::Error::custom("a key occurs twice"));
+                    }
+                }
+                Ok(Document(object))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Declares an API's requests: an enum that writes itself with a `type` tag and reads itself through [`Request`].
+macro_rules! requests {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident($fields:ty),)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+        #[serde(tag = "type")]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant($fields),)+
+        }
+
+        impl $crate::wire::Request for $name {
+            fn from_document(mut document: $crate::wire::Document) -> Result<Self, $crate::wire::DecodeError> {
+                match document.take_type()?.as_str() {
+                    $(stringify!($variant) => document.into_fields().map($name::$variant),)+
+                    _ => Err($crate::wire::DecodeError::UnknownType {
+                        expected: concat!($("`", stringify!($variant), "` ",)+),
+                    }),
+                }
+            }
+
+            fn kind(&self) -> &'static str {
+                match self {
+                    $($name::$variant(_) => stringify!($variant),)+
+                }
+            }
+        }
+
+        $(impl From<$fields> for $name {
+            fn from(fields: $fields) -> Self {
+                $name::$variant(fields)
+            }
+        })+
+    };
+}
+pub(crate) use requests;
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::{Request, fns, tdfs_external, tms_external};
+
+    fn check_refused<R: Request>(json: &str, expected: &str) {
+        match R::from_json(json.as_bytes()) {
+            Ok(_) => panic!("accepted: {json}"),
+            Err(error) => assert_eq!(error.to_string(), expected, "{json}"),
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_quotes_no_value() {
+        use tdfs_external::Request as Tdfs;
+        let cases = [
+            (r#"{"type":"Get"}"#, "missing field `file_id`"),
+            (
+                r#"{"type":"Get","file_id":5,"user_id":"u","user_token":"t"}"#,
+                "field `file_id`: invalid type: integer …, expected a string",
+            ),
+            (
+                r#"{"type":"Get","file_id":"f","user_id":"u","user_token":{"a":1}}"#,
+                "field `user_token`: invalid type: map, expected a string",
+            ),
+            (
+                r#"{"type":"Get","file_id":"f","user_id":"u","user_token":"t","x":1}"#,
+                "unknown field `x`, expected one of `file_id`, `user_id`, `user_token`",
+            ),
+            (r#"{"type":"Get","type":"Get"}"#, "the body is not a JSON object: a key occurs twice at line 1 column 26"),
+            (r#"{"type":"Drop"}"#, "field `type`: expected one of `Create` `Get` `List` `Delete` "),
+            (r#"{"type":5}"#, "field `type` is missing or not a string"),
+            ("{}", "field `type` is missing or not a string"),
+            ("", "the body is not a JSON object: it ends too early"),
+            ("{", "the body is not a JSON object: it ends too early"),
+            ("[]", "the body is not a JSON object: invalid type: sequence, expected an object at line 1 column 0"),
+            (
+                r#""secret""#,
+                "the body is not a JSON object: invalid type: string …, expected an object at line 1 column 8",
+            ),
+            ("{} x", "the body is not a JSON object: malformed at line 1, column 4"),
+        ];
+        for (json, expected) in cases {
+            check_refused::<Tdfs>(json, expected);
+        }
+    }
+
+    #[test]
+    fn out_of_range_numbers_and_names_are_refused() {
+        let create = |field: &str, value: &str| {
+            let mut fields = vec![
+                ("type", "\"Create\"".to_owned()),
+                ("file_name", "\"f\"".into()),
+                ("sha256", format!("\"{}\"", "0".repeat(64))),
+                ("file_size", "1".into()),
+                ("user_id", "\"u\"".into()),
+                ("user_token", "\"t\"".into()),
+            ];
+            fields.iter_mut().filter(|(name, _)| *name == field).for_each(|(_, old)| *old = value.to_owned());
+            let body: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+            tdfs_external::Request::from_json(format!("{{{}}}", body.join(",")).as_bytes())
+        };
+        assert!(create("file_size", "18446744073709551615").is_ok());
+        for (field, value) in [
+            ("file_size", "-1"),
+            ("file_size", "1.5"),
+            ("file_size", "1e3"),
+            ("sha256", "\"aa\""),
+            ("user_id", "\"a b\""),
+        ] {
+            let message = create(field, value).expect_err("out of range").to_string();
+            assert!(message.starts_with(&format!("field `{field}`")), "{message}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_not_a_stack_overflow() {
+        let deep = format!("{{\"type\":{}", "[".repeat(100_000));
+        assert!(tms_external::Request::from_json(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn an_invocation_has_no_type_and_its_payload_may_be_null_or_missing() {
+        for payload in ["", r#","payload":null"#, r#","payload":"p""#] {
+            let json = format!(r#"{{"task_id":"t","function_name":"echo","task_token":"x"{payload}}}"#);
+            let request = fns::Request::from_json(json.as_bytes()).expect("documented");
+            assert_eq!(request.payload.is_some(), payload.contains('p') && payload.contains("\"p\""), "{json}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The kms's requests and answers (service plane, port 6016).
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::id::KeyId;
+use crate::key::KeyConfig;
+
+super::requests! {
+    /// A request to the kms.
+    Request {
+        /// Makes a key.
+        Create(CreateKey),
+        /// Returns a key.
+        Get(GetKey),
+        /// Removes a key and returns it one last time.
+        Delete(DeleteKey),
+    }
+}
+
+/// Asks for a new AES-256-GCM key configuration.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = CreateKeyRequest)]
+#[serde(deny_unknown_fields)]
+pub struct CreateKey {}
+
+/// Asks for a key.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = GetKeyRequest)]
+#[serde(deny_unknown_fields)]
+pub struct GetKey {
+    /// Which key.
+    pub key_id: KeyId,
+}
+
+/// Asks to remove a key.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeleteKeyRequest)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteKey {
+    /// Which key.
+    pub key_id: KeyId,
+}
+
+/// The kms's answer.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = KMSResponse)]
+#[serde(tag = "type")]
+pub enum Response {
+    /// The new key.
+    Create(CreatedKey),
+    /// The key.
+    Get(FoundKey),
+    /// The key, which is gone now.
+    Delete(FoundKey),
+}
+
+/// A new key and its name.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = CreateKeyResponse)]
+pub struct CreatedKey {
+    /// Its name.
+    pub key_id: KeyId,
+    /// The key.
+    pub config: KeyConfig,
+}
+
+/// A stored key.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = GetKeyResponse)]
+pub struct FoundKey {
+    /// The key.
+    pub config: KeyConfig,
+}

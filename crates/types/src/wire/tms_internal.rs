@@ -1,0 +1,165 @@
+//! The tms's requests and answers for function nodes (port 5555).
+//!
+//! `Get` and `Update` are the reference's; a node that knows no more can lease, run and finish a task with them. The
+//! additive fields make a lease exclusive to one run and let it lapse: `lease_id` names it, `Renew` keeps it, and
+//! `Restarted` gives up what a node held before it was restarted.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::error::FailureReason;
+use crate::file::{PinnedFile, TaskFile};
+use crate::function::{FunctionRef, FunctionType};
+use crate::id::{FileId, LeaseId, TaskId};
+use crate::secret::Secret;
+use crate::task::Status;
+use crate::user::UserId;
+use crate::wire::tms_external::CollaboratorStatus;
+
+super::requests! {
+    /// A function node's request to the tms.
+    Request {
+        /// Returns a task.
+        Get(GetTask),
+        /// Moves a task on.
+        Update(UpdateTask),
+        /// Keeps a lease.
+        Renew(RenewLease),
+        /// Gives up every lease that a node held before it was restarted.
+        Restarted(NodeRestarted),
+    }
+}
+
+/// Asks for a task.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = InternalGetTaskRequest)]
+#[serde(deny_unknown_fields)]
+pub struct GetTask {
+    /// Which task.
+    pub task_id: TaskId,
+}
+
+/// Moves a task on, atomically: either the whole update applies or nothing does.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = InternalUpdateTaskRequest)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateTask {
+    /// Which task.
+    pub task_id: TaskId,
+    /// The output that all participants may read.
+    #[serde(default)]
+    pub task_result_file_id: Option<FileId>,
+    /// Outputs to append.
+    pub output_files: Vec<TaskFile>,
+    /// Where the task is to stand: `Running` leases it, `Finished` and `Failed` end it.
+    #[serde(default)]
+    pub status: Option<Status>,
+    /// Names the lease: chosen by the node with `Running`, shown with every later update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_id: Option<LeaseId>,
+    /// With `Running`: the node that runs it, as its clients know it (`address:port`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// With `Failed`: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<FailureReason>,
+}
+
+/// Keeps a lease for another period.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = RenewLeaseRequest)]
+#[serde(deny_unknown_fields)]
+pub struct RenewLease {
+    /// Which task.
+    pub task_id: TaskId,
+    /// The lease.
+    pub lease_id: LeaseId,
+}
+
+/// Says that a node begins anew and remembers nothing that it ran.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = NodeRestartedRequest)]
+#[serde(deny_unknown_fields)]
+pub struct NodeRestarted {
+    /// The node, as its clients know it (`address:port`).
+    pub node: String,
+}
+
+/// The tms's answer to a function node.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = InternalTaskResponse)]
+#[serde(tag = "type")]
+pub enum Response {
+    /// The task.
+    Get(FoundTask),
+    /// Whether the update applied.
+    Update(Updated),
+    /// Whether the lease still stands.
+    Renew(Updated),
+    /// The node's old leases are given up.
+    Restarted(Updated),
+}
+
+/// A task, whole.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = InternalGetTaskResponse)]
+pub struct FoundTask {
+    /// The task.
+    pub task_info: TaskInfo,
+    /// What the parties consented to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Manifest>,
+}
+
+/// A task, whole.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = InternalTaskInfo)]
+pub struct TaskInfo {
+    /// The creator.
+    pub user_id: UserId,
+    /// The other parties.
+    pub collaborator_list: Vec<CollaboratorStatus>,
+    /// How many of them approved.
+    pub approved_user_number: usize,
+    /// The function.
+    pub function_name: String,
+    /// How many parties the function serves.
+    pub function_type: FunctionType,
+    /// Where the task stands.
+    pub status: Status,
+    /// The function node's address.
+    #[schema(value_type = String)]
+    pub ip: IpAddr,
+    /// The function node's port.
+    pub port: u16,
+    /// What an invocation must show.
+    pub task_token: Secret,
+    /// The inputs, in the order in which they were given.
+    pub input_files: Vec<TaskFile>,
+    /// The outputs for single parties.
+    pub output_files: Vec<TaskFile>,
+    /// The output that all participants may read.
+    pub task_result_file_id: Option<FileId>,
+}
+
+/// The exact code and bytes that the parties consented to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TaskManifest)]
+pub struct Manifest {
+    /// The code.
+    pub function: FunctionRef,
+    /// The inputs and their declared bytes, in the order of `input_files`.
+    pub inputs: Vec<PinnedFile>,
+    /// How long the task may run once it is leased, in milliseconds.
+    pub time_limit_ms: u64,
+}
+
+/// Whether an update applied.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = InternalUpdateTaskResponse)]
+pub struct Updated {
+    /// False when the task is unknown or its state does not allow it; then nothing changed.
+    pub success: bool,
+}
