@@ -170,8 +170,14 @@ mod tests {
 
     #[test]
     fn longer_heads_and_indefinite_lengths_are_refused() {
-        let cases: [&[u8]; 6] =
-            [&[0x18, 23], &[0x19, 0, 0xff], &[0x1a, 0, 0, 0xff, 0xff], &[0x1b, 0, 0, 0, 0, 0, 0, 0, 1], &[0x1c], &[0x1f]];
+        let cases: [&[u8]; 6] = [
+            &[0x18, 23],
+            &[0x19, 0, 0xff],
+            &[0x1a, 0, 0, 0xff, 0xff],
+            &[0x1b, 0, 0, 0, 0, 0, 0, 0, 1],
+            &[0x1c],
+            &[0x1f],
+        ];
         for encoded in cases {
             assert_eq!(Reader::new(encoded).unsigned(), Err(Fault::NotDeterministic), "{encoded:x?}");
         }

@@ -96,13 +96,10 @@ fn decode_record(encoded: &[u8]) -> Result<Evidence, Fault> {
 
 fn decode_quote(encoded: &[u8]) -> Result<Evidence, Fault> {
     let header = encoded.first_chunk::<8>().ok_or(Fault::Truncated)?;
-    let [version, 0, _, _, tee @ ..] = *header else {
-        return Err(Fault::Expected("a CMW record or an Intel quote"));
-    };
-    let platform = match (version, tee) {
-        (3..=5, TEE_SGX) => Platform::Sgx,
-        (4..=5, TEE_TDX) => Platform::Tdx,
-        _ => return Err(Fault::Expected("an SGX or TDX quote")),
+    let platform = match *header {
+        [3..=5, 0, _, _, tee @ ..] if tee == TEE_SGX => Platform::Sgx,
+        [4..=5, 0, _, _, tee @ ..] if tee == TEE_TDX => Platform::Tdx,
+        _ => return Err(Fault::Expected("a CMW record or an Intel quote")),
     };
     Ok(Evidence { platform, bytes: encoded.to_vec() })
 }
@@ -190,8 +187,11 @@ mod tests {
         }
         check_refused(&[&good[..], &[0]].concat(), Fault::TrailingBytes);
         check_refused(&[0x83, 0, 0, 0, 0, 0, 0, 0], Fault::Expected("a CMW record or an Intel quote"));
-        check_refused(&quote(3, TEE_TDX), Fault::Expected("an SGX or TDX quote"));
-        check_refused(&Writer::default().array(2).text("text/plain").bytes(&[]).finish(), Fault::Expected("a known media type of evidence"));
+        check_refused(&quote(3, TEE_TDX), Fault::Expected("a CMW record or an Intel quote"));
+        check_refused(
+            &Writer::default().array(2).text("text/plain").bytes(&[]).finish(),
+            Fault::Expected("a known media type of evidence"),
+        );
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod extension;
 pub mod fuzz;
 pub mod identity;
 pub mod leaf;
+mod pem;
 pub mod platform;
 pub mod reference;
 pub mod refusal;
@@ -36,4 +37,5 @@ pub mod simulated;
 pub mod validity;
 mod verified;
 
+pub use pem::BadPem;
 pub use verified::Verified;

@@ -33,8 +33,7 @@ pub enum TrustLevel {
 
 impl Platform {
     /// Every platform, least trusted first.
-    pub const ALL: [Platform; 5] =
-        [Platform::Simulated, Platform::Tpm, Platform::SevSnp, Platform::Tdx, Platform::Sgx];
+    pub const ALL: [Platform; 5] = [Platform::Simulated, Platform::Tpm, Platform::SevSnp, Platform::Tdx, Platform::Sgx];
 
     /// The name that configuration, certificates, receipts and banners use.
     pub const fn as_str(self) -> &'static str {

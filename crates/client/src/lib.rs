@@ -1,1 +1,50 @@
-//! (being written)
+//! The Rust SDK: what one user does with a Teehouse deployment, from the user's own machine.
+//!
+//! ```text
+//! put_file   read + hash ─▶ tdfs Create ─▶ seal (crypto::file) ─▶ whole file beside its place ─▶ rename
+//! get_file   tdfs Get ─▶ read ─▶ open and check size and SHA-256 ─▶ plaintext, or an error and nothing on disk
+//! run        tms Get ─▶ the node that the task names ─▶ result
+//! ```
+//!
+//! Every connection is attested: the services that answer are of the deployment, and on the platforms, that the trust
+//! folder names. Plaintext is sealed before it leaves this process and opened nowhere else but in a function node.
+//!
+//! Client and tdfs share a disk: ciphertext is written and read where a file's record says it is.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use client::{Contents, Settings, Simulation, Teehouse, records};
+//! use types::secret::Secret;
+//!
+//! let alice = Teehouse::connect(Settings {
+//!     tms: "localhost:5554".into(),
+//!     tdfs: "localhost:5065".into(),
+//!     trust: "teehouse-data/trust".into(),
+//!     simulation: Simulation::Allowed,
+//!     user: "alice".parse()?,
+//!     token: Secret::new(std::env::var("TEEHOUSE_TOKEN")?),
+//! })?;
+//! let file = alice.put_file(Contents::Lines("customers.txt".into()), "customers".parse()?, |_, _| {}).await?;
+//! let task = alice.create_task("psi", &["bob".parse()?], &[file.file_id]).await?;
+//! alice.wait(&task.task_id, |status| status != types::task::Status::Created, client::RUN_LIMIT).await?;
+//! alice.run(&task.task_id, None).await?;
+//! let answer = &alice.task(&task.task_id).await?.user_private_result_file_id[0];
+//! let (_, answer) = alice.get_file(answer, |_, _| {}).await?;
+//! let common = records::select(&std::fs::read("customers.txt")?, &answer)?.len();
+//! # Ok(())
+//! # }
+//! ```
+
+mod connect;
+mod disk;
+mod file;
+pub mod records;
+mod request;
+mod task;
+
+pub use connect::{ConnectError, Settings, Teehouse};
+pub use crypto::file::Plaintext;
+pub use file::{Contents, FileError, StoredFile};
+pub use request::RequestError;
+pub use rpc::deployment::Simulation;
+pub use task::{RUN_LIMIT, TaskError};

@@ -86,13 +86,7 @@ pub struct Reader<'k> {
 impl<'k> Reader<'k> {
     /// Expects `size` bytes of plaintext with this SHA-256.
     pub fn new(key: &'k FileKey, size: u64, sha256: [u8; DIGEST_LEN]) -> Self {
-        Self {
-            key,
-            size,
-            sha256,
-            limit: MAX_PLAINTEXT_LEN,
-            file_len: None,
-        }
+        Self { key, size, sha256, limit: MAX_PLAINTEXT_LEN, file_len: None }
     }
 
     /// Refuses a plaintext of more than `limit` bytes before anything is read. Default: [`MAX_PLAINTEXT_LEN`].
@@ -218,12 +212,7 @@ impl fmt::Debug for Plaintext {
 
 /// Reads `len` bytes and the end after them; `false` when there are fewer or more. The buffer is at most doubled, so
 /// that it never holds room for more than `step` bytes beyond twice what has arrived.
-fn read_exactly(
-    from: &mut impl Read,
-    buffer: &mut Vec<u8>,
-    len: usize,
-    step: usize,
-) -> io::Result<bool> {
+fn read_exactly(from: &mut impl Read, buffer: &mut Vec<u8>, len: usize, step: usize) -> io::Result<bool> {
     while buffer.len() < len {
         let piece = (len - buffer.len()).min(step.max(buffer.len()));
         buffer.try_reserve_exact(piece)?;
@@ -241,4 +230,24 @@ fn cipher(key: &FileKey) -> LessSafeKey {
 
 fn nonce(key: &FileKey) -> Nonce {
     Nonce::assume_unique_for_key(*key.nonce())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A declared size is a claim: 60 GiB of it makes room for one step, not for itself.
+    #[test]
+    fn room_grows_with_what_arrived() {
+        let check = |arrived: usize, room: usize| {
+            let mut buffer = Vec::new();
+            let from = &mut io::repeat(0).take(arrived as u64);
+            assert!(!read_exactly(from, &mut buffer, 60 << 30, STEP_LEN).unwrap());
+            assert_eq!((buffer.len(), buffer.capacity()), (arrived, room));
+        };
+        check(0, STEP_LEN);
+        check(STEP_LEN - 1, STEP_LEN);
+        check(STEP_LEN + 1, 2 * STEP_LEN);
+        check(3 * STEP_LEN, 4 * STEP_LEN);
+    }
 }

@@ -113,10 +113,7 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 fn to_array(digest: &digest::Digest) -> [u8; DIGEST_LEN] {
-    digest
-        .as_ref()
-        .try_into()
-        .expect("a SHA-256 digest is 32 bytes")
+    digest.as_ref().try_into().expect("a SHA-256 digest is 32 bytes")
 }
 
 #[cfg(test)]
@@ -133,10 +130,7 @@ mod tests {
             assert_eq!(hex(&Sha256::digest(text.as_bytes())), hex_digest);
         };
         check("abc", ABC);
-        check(
-            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-            TWO_BLOCKS,
-        );
+        check("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", TWO_BLOCKS);
     }
 
     #[test]
@@ -149,23 +143,15 @@ mod tests {
         }
         assert_eq!(pieces.finish(), whole);
         assert_eq!(sha256_reader(&data[..]).unwrap(), (whole, 300_000));
-        assert_eq!(
-            sha256_reader(io::empty()).unwrap(),
-            (Sha256::digest(b""), 0)
-        );
+        assert_eq!(sha256_reader(io::empty()).unwrap(), (Sha256::digest(b""), 0));
     }
 
     #[test]
     fn hex_round_trip_and_strictness() {
         assert_eq!(parse_hex::<32>(ABC).map(|b| hex(&b)).as_deref(), Ok(ABC));
-        for bad in [
-            "", "0", "00f", "0g11", "AB00", "0x00", " 000", "00 0", "é00", "000000",
-        ] {
+        for bad in ["", "0", "00f", "0g11", "AB00", "0x00", " 000", "00 0", "é00", "000000"] {
             assert!(parse_hex::<2>(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(
-            parse_hex::<2>("").unwrap_err().to_string(),
-            "not 4 lower-case hex digits"
-        );
+        assert_eq!(parse_hex::<2>("").unwrap_err().to_string(), "not 4 lower-case hex digits");
     }
 }

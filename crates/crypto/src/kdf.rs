@@ -17,7 +17,9 @@ const SALT: &[u8] = b"teehouse sealing key v1";
 /// What a derived key is for. A label once used is never changed or given to something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Label {
-    /// The records of one table of one store; context: store id and table name.
+    /// The root of everything in one store but its anchor; context: the store's id.
+    StoreRoot,
+    /// The records of one table, from a store's root; context: the table's name.
     StoreRecords,
     /// The anchor of a store; no context.
     StoreAnchor,
@@ -27,10 +29,11 @@ pub enum Label {
 
 impl Label {
     /// Every label there is.
-    pub const ALL: [Self; 3] = [Self::StoreRecords, Self::StoreAnchor, Self::UserTokens];
+    pub const ALL: [Self; 4] = [Self::StoreRoot, Self::StoreRecords, Self::StoreAnchor, Self::UserTokens];
 
     fn as_bytes(self) -> &'static [u8] {
         match self {
+            Self::StoreRoot => b"store root",
             Self::StoreRecords => b"store records",
             Self::StoreAnchor => b"store anchor",
             Self::UserTokens => b"user tokens",
@@ -38,20 +41,19 @@ impl Label {
     }
 }
 
-/// A key that [`SealingKey::derive`] can make: [`RecordKey`] or [`MacKey`].
+/// A key that [`SealingKey::derive`] can make: [`RecordKey`], [`MacKey`], or a [`SealingKey`] for a narrower purpose.
 pub trait Derived: sealed::Sealed {}
 
 impl Derived for RecordKey {}
 impl Derived for MacKey {}
+impl Derived for SealingKey {}
 
 impl SealingKey {
     /// The key for one purpose. The same label and context always give the same key; any other, an unrelated one.
     pub fn derive<K: Derived>(&self, label: Label, context: &[u8]) -> K {
         let parts = [K::PURPOSE, label.as_bytes(), context];
         let lengths = parts.map(|part| (part.len() as u64).to_be_bytes());
-        let info = [
-            &lengths[0], parts[0], &lengths[1], parts[1], &lengths[2], parts[2],
-        ];
+        let info = [&lengths[0], parts[0], &lengths[1], parts[1], &lengths[2], parts[2]];
         K::from_secret(hkdf_sha256(SALT, self.danger_expose(), &info))
     }
 }
@@ -59,9 +61,7 @@ impl SealingKey {
 fn hkdf_sha256(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> Zeroizing<[u8; KEY_LEN]> {
     let prk: hkdf::Prk = Salt::new(HKDF_SHA256, salt).extract(secret);
     let mut key = Zeroizing::new([0; KEY_LEN]);
-    prk.expand(info, KeyLen)
-        .and_then(|okm| okm.fill(&mut *key))
-        .expect("32 bytes are fewer than HKDF's 255 blocks");
+    prk.expand(info, KeyLen).and_then(|okm| okm.fill(&mut *key)).expect("32 bytes are fewer than HKDF's 255 blocks");
     key
 }
 
@@ -74,7 +74,7 @@ impl KeyType for KeyLen {
 }
 
 mod sealed {
-    use super::{KEY_LEN, MacKey, RecordKey, Zeroizing};
+    use super::{KEY_LEN, MacKey, RecordKey, SealingKey, Zeroizing};
 
     pub trait Sealed {
         const PURPOSE: &'static [u8];
@@ -90,6 +90,13 @@ mod sealed {
 
     impl Sealed for MacKey {
         const PURPOSE: &'static [u8] = b"hmac-sha-256";
+        fn from_secret(bytes: Zeroizing<[u8; KEY_LEN]>) -> Self {
+            Self::from_secret(bytes)
+        }
+    }
+
+    impl Sealed for SealingKey {
+        const PURPOSE: &'static [u8] = b"sealing";
         fn from_secret(bytes: Zeroizing<[u8; KEY_LEN]>) -> Self {
             Self::from_secret(bytes)
         }
@@ -111,22 +118,15 @@ mod tests {
             &[0x0b; 22],
             &[&parse_hex::<10>("f0f1f2f3f4f5f6f7f8f9").unwrap()],
         );
-        assert_eq!(
-            hex(&*key),
-            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
-        );
+        assert_eq!(hex(&*key), "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf");
     }
 
     /// Computed with Python's `cryptography` 48 from the format in this module's first paragraph; a change here
     /// makes every store unreadable.
     #[test]
     fn derived_keys_never_change() {
-        let key: RecordKey =
-            SealingKey::from_bytes([7; 32]).derive(Label::StoreRecords, b"context");
-        assert_eq!(
-            hex(key.expose()),
-            "7207920268c50cc7fbcb838e1e743c8313b6666ec5c64c4bd3e14764316e0cdc"
-        );
+        let key: RecordKey = SealingKey::from_bytes([7; 32]).derive(Label::StoreRecords, b"context");
+        assert_eq!(hex(key.expose()), "7207920268c50cc7fbcb838e1e743c8313b6666ec5c64c4bd3e14764316e0cdc");
     }
 
     #[test]
@@ -137,9 +137,11 @@ mod tests {
                 for context in [&b""[..], b"a", b"ab"] {
                     assert!(seen.insert(*root.derive::<RecordKey>(label, context).expose()));
                     assert!(seen.insert(*root.derive::<MacKey>(label, context).expose()));
+                    let narrower: SealingKey = root.derive(label, context);
+                    assert!(seen.insert(*narrower.danger_expose()));
                 }
             }
         }
-        assert_eq!(seen.len(), 2 * 3 * 3 * 2);
+        assert_eq!(seen.len(), 2 * 4 * 3 * 3);
     }
 }

@@ -42,11 +42,7 @@ impl FileKey {
 
     /// A fresh key, nonce and associated data from the system's random source.
     pub fn generate() -> Self {
-        Self {
-            key: Secret::generate(),
-            nonce: Secret::generate(),
-            ad: Secret::generate(),
-        }
+        Self { key: Secret::generate(), nonce: Secret::generate(), ad: Secret::generate() }
     }
 
     /// The AES-256 key, to put it on the wire.
@@ -80,13 +76,17 @@ impl SealingKey {
         Self(Secret(Zeroizing::new(bytes)))
     }
 
+    pub(crate) fn from_secret(bytes: Zeroizing<[u8; KEY_LEN]>) -> Self {
+        Self(Secret(bytes))
+    }
+
     /// The key itself, for the platform that keeps it. Whoever has it can read everything the service stored.
     pub fn danger_expose(&self) -> &[u8; KEY_LEN] {
         self.0.expose()
     }
 }
 
-/// Seals records: see [`crate::seal`]. Only derivation makes one.
+/// Seals records: see [`crate::seal`]. Only [`SealingKey::derive`] makes one.
 #[derive(Debug)]
 pub struct RecordKey(Secret<KEY_LEN>);
 
@@ -136,11 +136,7 @@ impl<const N: usize> Secret<N> {
 
     fn from_slice(part: &'static str, bytes: &[u8]) -> Result<Self, BadKey> {
         if bytes.len() != N {
-            return Err(BadKey::Length {
-                part,
-                expected: N,
-                found: bytes.len(),
-            });
+            return Err(BadKey::Length { part, expected: N, found: bytes.len() });
         }
         let mut secret = Zeroizing::new([0; N]);
         secret.copy_from_slice(bytes);
@@ -165,10 +161,7 @@ mod tests {
     #[test]
     fn debug_shows_no_byte_of_a_key() {
         let file = FileKey::new(&[0xab; 32], &[0xcd; 12], &[0xef; 5]).unwrap();
-        assert_eq!(
-            format!("{file:?}"),
-            "FileKey { key: [redacted], nonce: [redacted], ad: [redacted] }"
-        );
+        assert_eq!(format!("{file:?}"), "FileKey { key: [redacted], nonce: [redacted], ad: [redacted] }");
         let sealing = SealingKey::from_bytes([0xab; 32]);
         assert_eq!(format!("{sealing:?}"), "SealingKey([redacted])");
         let mac = MacKey::from_bytes([0xab; 32]);
@@ -190,10 +183,7 @@ mod tests {
     #[test]
     fn parts_come_back_as_they_went_in_and_generated_ones_differ() {
         let key = FileKey::new(&[1; 32], &[2; 12], &[3; 5]).unwrap();
-        assert_eq!(
-            (key.key(), key.nonce(), key.ad()),
-            (&[1; 32], &[2; 12], &[3; 5])
-        );
+        assert_eq!((key.key(), key.nonce(), key.ad()), (&[1; 32], &[2; 12], &[3; 5]));
         let (a, b) = (FileKey::generate(), FileKey::generate());
         assert_ne!(a.key(), b.key());
         assert_ne!(a.nonce(), b.nonce());

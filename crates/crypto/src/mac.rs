@@ -16,11 +16,7 @@ pub fn mac(key: &MacKey, parts: &[&[u8]]) -> [u8; TAG_LEN] {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part);
     }
-    context
-        .sign()
-        .as_ref()
-        .try_into()
-        .expect("an HMAC-SHA-256 tag is 32 bytes")
+    context.sign().as_ref().try_into().expect("an HMAC-SHA-256 tag is 32 bytes")
 }
 
 /// Checks a tag in time that does not depend on where it differs.

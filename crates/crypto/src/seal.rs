@@ -35,37 +35,19 @@ pub fn open(key: &RecordKey, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<
     let (ciphertext, tag) = ciphertext.split_last_chunk::<TAG_LEN>().ok_or(Refused)?;
     let mut plaintext = Zeroizing::new(vec![0; ciphertext.len()]);
     cipher(key)
-        .open_separate_gather(
-            Nonce::assume_unique_for_key(*nonce),
-            versioned(aad),
-            ciphertext,
-            tag,
-            &mut plaintext,
-        )
+        .open_separate_gather(Nonce::assume_unique_for_key(*nonce), versioned(aad), ciphertext, tag, &mut plaintext)
         .map_err(|_| Refused)?;
     Ok(plaintext)
 }
 
-fn seal_with_nonce(
-    key: &RecordKey,
-    nonce: [u8; NONCE_LEN],
-    aad: &[u8],
-    plaintext: &[u8],
-) -> Vec<u8> {
+fn seal_with_nonce(key: &RecordKey, nonce: [u8; NONCE_LEN], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
     let mut sealed = vec![0; OVERHEAD_LEN + plaintext.len()];
     let (header, body) = sealed.split_at_mut(1 + NONCE_LEN);
     header[0] = VERSION;
     header[1..].copy_from_slice(&nonce);
     let (ciphertext, tag) = body.split_at_mut(plaintext.len());
     cipher(key)
-        .seal_out_of_place_scatter(
-            Nonce::assume_unique_for_key(nonce),
-            versioned(aad),
-            plaintext,
-            ciphertext,
-            &[],
-            tag,
-        )
+        .seal_out_of_place_scatter(Nonce::assume_unique_for_key(nonce), versioned(aad), plaintext, ciphertext, &[], tag)
         .expect("a record in memory is below the algorithm's 64 GiB");
     sealed
 }
@@ -88,8 +70,8 @@ mod tests {
         RecordKey::from_secret(Zeroizing::new([fill; 32]))
     }
 
-    /// RFC 8452, C.2: key 01, nonce 03, plaintext 02; the fixed associated data is this format's version byte 01,
-    /// which is also the one byte of the RFC's sixth case.
+    /// RFC 8452, C.2, the case with plaintext 02, associated data 01, key 01 and nonce 03: the associated data is
+    /// this format's version byte. Python's `cryptography` 48 (`AESGCMSIV`) agrees.
     #[test]
     fn rfc_8452_appendix_c_2() {
         let mut bytes = [0; 32];

@@ -8,8 +8,8 @@ use aws_lc_rs::{
     pkcs8::Document,
     rand::SystemRandom,
     signature::{
-        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ED25519, EcdsaKeyPair, KeyPair,
-        UnparsedPublicKey, VerificationAlgorithm,
+        ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, ED25519, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+        VerificationAlgorithm,
     },
 };
 use zeroize::Zeroizing;
@@ -121,9 +121,7 @@ fn verify(
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), Refused> {
-    UnparsedPublicKey::new(algorithm, public_key)
-        .verify(message, signature)
-        .map_err(|_| Refused)
+    UnparsedPublicKey::new(algorithm, public_key).verify(message, signature).map_err(|_| Refused)
 }
 
 fn wiped(document: &Document) -> Zeroizing<Vec<u8>> {
@@ -188,10 +186,7 @@ mod tests {
             "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"
         ));
         let pair = Ed25519KeyPair::from_pkcs8(&der.unwrap()).unwrap();
-        assert_eq!(
-            hex(&pair.public_key()),
-            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
-        );
+        assert_eq!(hex(&pair.public_key()), "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
         assert_eq!(
             hex(&pair.sign(&[0x72])),
             concat!(
@@ -206,10 +201,7 @@ mod tests {
         let ed25519 = Ed25519KeyPair::generate().to_pkcs8();
         let p256 = P256KeyPair::generate().to_pkcs8();
         let error = P256KeyPair::from_pkcs8(&ed25519).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "not a PKCS#8 private key for ECDSA P-256"
-        );
+        assert_eq!(error.to_string(), "not a PKCS#8 private key for ECDSA P-256");
         let error = Ed25519KeyPair::from_pkcs8(&p256).unwrap_err();
         assert_eq!(error.to_string(), "not a PKCS#8 private key for Ed25519");
         for i in 0..p256.len() {

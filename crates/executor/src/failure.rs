@@ -55,10 +55,7 @@ pub enum Stopped {
 /// A failure travels inside `io::Error` through `std::io` and comes out again as itself.
 impl From<Failure> for io::Error {
     fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Stream(error) => error,
-            failure => Self::other(failure),
-        }
+        Self::other(failure)
     }
 }
 

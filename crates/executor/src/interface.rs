@@ -25,6 +25,8 @@ pub struct Interface {
     pub payload: PayloadRule,
     /// The kinds of output it may write besides its result; writing any other fails the run.
     pub outputs: Cow<'static, [OutputKind]>,
+    /// What the caller reads as the result.
+    pub result: ResultRule,
 }
 
 impl Interface {
@@ -107,6 +109,16 @@ pub enum PayloadRule {
     NamesInput,
 }
 
+/// What the caller of a function reads as its result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResultRule {
+    /// What the function returned.
+    #[default]
+    Text,
+    /// The id of the output for all participants, which the host knows and the function does not.
+    SharedFile,
+}
+
 /// An invocation that does not have the shape its function declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Mismatch {
@@ -139,6 +151,7 @@ mod tests {
             inputs,
             payload,
             outputs: Cow::Borrowed(&[]),
+            result: ResultRule::Text,
         }
     }
 

@@ -31,7 +31,7 @@ mod stream;
 pub use failure::{Failure, Stopped};
 pub use files::{Files, Output, OutputKind, Sink};
 pub use function::Function;
-pub use interface::{Inputs, Interface, Mismatch, PayloadRule};
+pub use interface::{Inputs, Interface, Mismatch, PayloadRule, ResultRule};
 pub use invocation::Invocation;
 pub use limits::{Limit, Limits};
 pub use registry::{Registry, RegistryError};

@@ -78,3 +78,69 @@ pub enum RegistryError {
         version: u32,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Failure, Inputs, Invocation, PayloadRule, ResultRule};
+
+    struct Named(Interface);
+
+    impl Function for Named {
+        fn interface(&self) -> &Interface {
+            &self.0
+        }
+
+        fn run(&self, _: &mut Invocation<'_>) -> Result<String, Failure> {
+            Ok(String::new())
+        }
+    }
+
+    fn registry(functions: &[(&str, u32)]) -> Result<Registry, RegistryError> {
+        Registry::new(functions.iter().map(|(name, version)| -> Arc<dyn Function> {
+            Arc::new(Named(Interface {
+                name: (*name).to_owned().into(),
+                version: *version,
+                summary: "".into(),
+                function_type: types::function::FunctionType::Single,
+                inputs: Inputs::NONE,
+                payload: PayloadRule::Refused,
+                outputs: [].as_slice().into(),
+                result: ResultRule::Text,
+            }))
+        }))
+    }
+
+    #[test]
+    fn a_name_stands_for_its_newest_version() {
+        let registry = registry(&[("b", 10), ("a", 1), ("b", 9)]).unwrap();
+        assert_eq!(format!("{registry:?}"), r#"{"a@1", "b@9", "b@10"}"#);
+        for (name, found) in [
+            ("a", Some("a@1")),
+            ("b", Some("b@10")),
+            ("b@9", Some("b@9")),
+            ("b@10", Some("b@10")),
+            ("b@8", None),
+            ("b@09", None),
+            ("b@+9", None),
+            ("b@", None),
+            ("b@9@9", None),
+            ("@9", None),
+            ("c", None),
+            ("", None),
+        ] {
+            let reference = registry.get(name).map(|function| function.interface().reference());
+            assert_eq!(reference.as_deref(), found, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_names_and_versions_occur_once() {
+        let twice = RegistryError::Twice { name: "a".into(), version: 2 };
+        assert_eq!(registry(&[("a", 2), ("a", 1), ("a", 2)]).unwrap_err(), twice);
+        assert!(registry(&[(&"x".repeat(64), 1)]).is_ok());
+        for name in ["", "A", "a@1", "a b", "é", "a-b", &"x".repeat(65)] {
+            assert_eq!(registry(&[(name, 1)]).unwrap_err(), RegistryError::Name(name.into()));
+        }
+    }
+}

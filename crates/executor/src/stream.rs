@@ -23,7 +23,7 @@ impl InputStream {
 
     /// All that has not been read yet, as one slice: the host's own buffer where it has the whole file in one, else
     /// gathered here.
-    pub fn bytes(&mut self) -> Result<&[u8], Failure> {
+    pub fn rest(&mut self) -> Result<&[u8], Failure> {
         if self.fill_buf()?.len() as u64 == self.size {
             return Ok(self.fill_buf()?);
         }
@@ -111,7 +111,7 @@ impl ResultText {
 
     /// The bytes as text; what is not UTF-8 becomes U+FFFD.
     pub fn into_string(self) -> String {
-        String::from_utf8_lossy_owned(self.bytes)
+        String::from_utf8(self.bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }
 
@@ -139,3 +139,46 @@ macro_rules! redacted {
 }
 
 redacted!(InputStream OutputStream ResultText);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Cursor};
+
+    use super::*;
+    use crate::{Limits, StopSignal};
+
+    fn stream(bytes: impl BufRead + Send + 'static, size: u64) -> InputStream {
+        InputStream::new(Box::new(bytes), size, Arc::new(Meter::start(Limits::default(), StopSignal::new())))
+    }
+
+    #[test]
+    fn a_file_in_memory_is_not_copied() {
+        let file: Arc<[u8]> = Arc::from(*b"content");
+        let mut stream = stream(Cursor::new(file.clone()), 7);
+        assert_eq!(stream.rest().unwrap().as_ptr(), file.as_ptr());
+        assert!(stream.gathered.is_empty());
+    }
+
+    #[test]
+    fn a_file_in_pieces_is_gathered() {
+        for piece in 1..9 {
+            let mut stream = stream(BufReader::with_capacity(piece, &b"content"[..]), 7);
+            assert_eq!(stream.rest().unwrap(), b"content");
+            assert_eq!(stream.rest().unwrap(), b"content");
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_is_left_out() {
+        let mut stream = stream(&b"content"[..], 7);
+        stream.read_exact(&mut [0; 3]).unwrap();
+        assert_eq!(stream.rest().unwrap(), b"tent");
+    }
+
+    #[test]
+    fn the_end_of_the_stream_counts_and_not_the_size() {
+        for size in [0, 3, 8, u64::MAX] {
+            assert_eq!(stream(&b"content"[..], size).rest().unwrap(), b"content");
+        }
+    }
+}

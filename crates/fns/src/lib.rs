@@ -1,1 +1,16 @@
-//! (being written)
+//! A function node: leases a task, opens its inputs, runs its function, seals its outputs.
+//!
+//! Keys and plaintext exist here, in memory, while one task runs, and nowhere else in the system. A [`session`] is one
+//! run from lease to report; whatever goes wrong in between ends the task as `Failed` with a reason.
+
+mod api;
+mod error;
+mod files;
+mod node;
+mod session;
+mod start;
+
+pub use api::Api;
+pub use error::Error;
+pub use node::{Fns, Services, Settings};
+pub use start::{Neighbours, StartError, start};

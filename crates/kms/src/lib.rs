@@ -1,1 +1,14 @@
-//! (being written)
+//! Key management: makes data keys, keeps them sealed, gives them to attested services.
+//!
+//! It knows keys by name only: not whose file a key opens, and never a file.
+
+mod api;
+mod db;
+mod error;
+mod service;
+mod start;
+
+pub use api::Api;
+pub use error::{Error, OpenError};
+pub use service::Kms;
+pub use start::{StartError, start};

@@ -1,1 +1,39 @@
-//! (being written)
+//! The wire: attested TLS, listeners with both protocols and their limits, authentication, replies, typed clients.
+//!
+//! ```text
+//! bytes → listener → tls (Peer) → connection (framed | http) → dispatch (decode, Ctx) → Service::call
+//!       ← reply (the only place that knows codes and statuses) ←───────────────────────────┘
+//! ```
+//!
+//! A service implements [`Service`] for one [`Protocol`]; it sees typed requests and a [`Ctx`], never a socket, a
+//! header or a status. Whoever calls a service holds a [`Client`], which is the service itself in the same process or
+//! a pool of attested connections to it.
+
+pub mod authn;
+pub mod client;
+pub mod config;
+mod connection;
+mod ctx;
+pub mod daemon;
+pub mod deployment;
+mod dispatch;
+mod frame;
+pub mod fuzz;
+pub mod host;
+mod http;
+pub mod listener;
+pub mod openapi;
+mod pool;
+pub mod protocol;
+pub mod raw;
+mod reply;
+mod service;
+pub mod telemetry;
+pub mod tls;
+pub mod unix;
+
+pub use client::{CallError, Client};
+pub use ctx::{Ctx, Peer};
+pub use protocol::Protocol;
+pub use reply::{Reply, http_status};
+pub use service::{Fault, Service};

@@ -1,1 +1,16 @@
-//! (being written)
+//! Trusted file service: who owns which file, who may read it, where its ciphertext goes.
+//!
+//! It sees records, never plaintext, and keeps no key: it knows keys by name and asks the kms for each request. The
+//! deployment's users live in its process (crate `identity`), and it answers the tms's questions about them.
+
+mod api;
+pub mod authz;
+mod db;
+mod error;
+mod service;
+mod start;
+
+pub use api::{External, Internal};
+pub use error::{Error, OpenError};
+pub use service::{Settings, Tdfs};
+pub use start::{StartError, Started, start};

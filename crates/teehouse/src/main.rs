@@ -1,2 +1,7 @@
-//! (being written)
-fn main() {}
+//! The `teehouse` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    teehouse::cli::main()
+}

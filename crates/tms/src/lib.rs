@@ -1,1 +1,19 @@
-//! (being written)
+//! Task management: which functions exist, who agreed to what, who runs it, what came out.
+//!
+//! It sees ids, digests and decisions, never a key or a byte of a file. A task's life is `types::task`'s state machine;
+//! [`task`] applies events to a task's record as pure functions, `db` commits what they return, and nothing else
+//! assigns a status.
+
+mod api;
+pub mod authz;
+mod db;
+mod error;
+mod leases;
+mod service;
+mod start;
+pub mod task;
+
+pub use api::{External, Internal};
+pub use error::{Error, OpenError};
+pub use service::{Settings, Tms};
+pub use start::{Neighbour, StartError, start};

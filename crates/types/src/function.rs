@@ -24,3 +24,19 @@ pub struct FunctionRef {
     /// SHA-256 that identifies the code.
     pub digest: Digest,
 }
+
+/// What tasks must know of a function: who brings what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FunctionInfo {
+    /// Which code it is.
+    pub function: FunctionRef,
+    /// How many parties it serves.
+    pub function_type: FunctionType,
+    /// The fewest files that a task must bring.
+    pub min_files: usize,
+    /// The most; no bound when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_files: Option<usize>,
+    /// Whether every party must bring at least one.
+    pub from_every_party: bool,
+}

@@ -206,7 +206,7 @@ mod tests {
                 r#"{"type":"Get","file_id":"f","user_id":"u","user_token":"t","x":1}"#,
                 "unknown field `x`, expected one of `file_id`, `user_id`, `user_token`",
             ),
-            (r#"{"type":"Get","type":"Get"}"#, "the body is not a JSON object: a key occurs twice at line 1 column 26"),
+            (r#"{"type":"Get","type":"Get"}"#, "the body is not a JSON object: a key occurs twice at line 1 column 27"),
             (r#"{"type":"Drop"}"#, "field `type`: expected one of `Create` `Get` `List` `Delete` "),
             (r#"{"type":5}"#, "field `type` is missing or not a string"),
             ("{}", "field `type` is missing or not a string"),
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn out_of_range_numbers_and_names_are_refused() {
         let create = |field: &str, value: &str| {
-            let mut fields = vec![
+            let mut fields = [
                 ("type", "\"Create\"".to_owned()),
                 ("file_name", "\"f\"".into()),
                 ("sha256", format!("\"{}\"", "0".repeat(64))),

@@ -150,6 +150,18 @@ pub struct FileRecord {
     pub key_id: KeyId,
 }
 
+impl FileRecord {
+    /// Whether the file's owner or its policy lets a user read it.
+    pub fn may_be_read_by(&self, user: &UserId) -> bool {
+        *user == self.user_id
+            || match self.allow_policy {
+                AllowPolicy::Owner => false,
+                AllowPolicy::Collaborators => self.collaborator_list.contains(user),
+                AllowPolicy::Everyone => true,
+            }
+    }
+}
+
 /// The answer to [`Authenticate`].
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = AuthenticateResponse)]

@@ -1,17 +1,17 @@
 //! The tms's requests and answers for function nodes (port 5555).
 //!
 //! `Get` and `Update` are the reference's; a node that knows no more can lease, run and finish a task with them. The
-//! additive fields make a lease exclusive to one run and let it lapse: `lease_id` names it, `Renew` keeps it, and
-//! `Restarted` gives up what a node held before it was restarted.
+//! additive fields make a lease exclusive to one run and let it lapse: `lease_id` names it and `Renew` keeps it. A node
+//! says with `Register` which functions it runs; after a restart this also gives up what it held before.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::FailureReason;
 use crate::file::{PinnedFile, TaskFile};
-use crate::function::{FunctionRef, FunctionType};
+use crate::function::{FunctionInfo, FunctionRef, FunctionType};
 use crate::id::{FileId, LeaseId, TaskId};
 use crate::secret::Secret;
 use crate::task::Status;
@@ -27,8 +27,8 @@ super::requests! {
         Update(UpdateTask),
         /// Keeps a lease.
         Renew(RenewLease),
-        /// Gives up every lease that a node held before it was restarted.
-        Restarted(NodeRestarted),
+        /// Says which functions a node runs.
+        Register(RegisterNode),
     }
 }
 
@@ -42,7 +42,7 @@ pub struct GetTask {
 }
 
 /// Moves a task on, atomically: either the whole update applies or nothing does.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = InternalUpdateTaskRequest)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateTask {
@@ -59,9 +59,10 @@ pub struct UpdateTask {
     /// Names the lease: chosen by the node with `Running`, shown with every later update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_id: Option<LeaseId>,
-    /// With `Running`: the node that runs it, as its clients know it (`address:port`).
+    /// With `Running`: the node that runs it, as its clients know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub node: Option<SocketAddr>,
     /// With `Failed`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FailureReason>,
@@ -78,16 +79,22 @@ pub struct RenewLease {
     pub lease_id: LeaseId,
 }
 
-/// Says that a node begins anew and remembers nothing that it ran.
+/// Says which functions a node runs, so that tasks can name it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = NodeRestartedRequest)]
+#[schema(as = RegisterNodeRequest)]
 #[serde(deny_unknown_fields)]
-pub struct NodeRestarted {
-    /// The node, as its clients know it (`address:port`).
-    pub node: String,
+pub struct RegisterNode {
+    /// The node, as its clients know it.
+    #[schema(value_type = String)]
+    pub node: SocketAddr,
+    /// Whether the node has just started and remembers nothing that it ran: its old leases are given up.
+    pub started: bool,
+    /// What it runs.
+    pub functions: Vec<FunctionInfo>,
 }
 
 /// The tms's answer to a function node.
+#[expect(clippy::large_enum_variant, reason = "an answer is made once and written at once; a box would cost more")]
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = InternalTaskResponse)]
 #[serde(tag = "type")]
@@ -98,8 +105,8 @@ pub enum Response {
     Update(Updated),
     /// Whether the lease still stands.
     Renew(Updated),
-    /// The node's old leases are given up.
-    Restarted(Updated),
+    /// The node is known.
+    Register(Updated),
 }
 
 /// A task, whole.

@@ -1,0 +1,64 @@
+//! What a platform does for the code that runs on it: make evidence, and keep a key for data at rest.
+
+use std::fmt;
+
+use crypto::SealingKey;
+use types::service::Role;
+use types::time::UnixMillis;
+
+use crate::evidence::{Evidence, ReportData};
+use crate::platform::Platform;
+
+/// Makes evidence about the code that calls it.
+pub trait Attester: Send + Sync {
+    /// The platform whose evidence it makes.
+    fn platform(&self) -> Platform;
+
+    /// Fresh evidence that binds `report_data`. May take a second and block on hardware.
+    ///
+    /// # Errors
+    /// [`AttestError`] when the platform refuses or answers nonsense.
+    fn attest(&self, report_data: &ReportData, now: UnixMillis) -> Result<Evidence, AttestError>;
+}
+
+/// Keeps a key for data at rest that only the same code on the same platform gets again.
+pub trait Sealer: Send + Sync {
+    /// The platform that keeps the key.
+    fn platform(&self) -> Platform;
+
+    /// The sealing key of one service: the same at every call, another one for every role.
+    ///
+    /// # Errors
+    /// [`AttestError`] when the platform refuses.
+    fn sealing_key(&self, role: Role) -> Result<SealingKey, AttestError>;
+}
+
+/// The platform did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the {platform} platform could not {operation}")]
+pub struct AttestError {
+    /// The platform that was asked.
+    pub platform: Platform,
+    /// What it was asked for.
+    pub operation: Operation,
+    /// Its own words.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What a platform is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// [`Attester::attest`].
+    Attest,
+    /// [`Sealer::sealing_key`].
+    Seal,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Operation::Attest => "make evidence",
+            Operation::Seal => "give its sealing key",
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! The root of the simulated platform: who signs in the place of a processor's maker.
+
+use crypto::BadKey;
+use crypto::sign::{Ed25519KeyPair, verify_ed25519};
+use zeroize::Zeroizing;
+
+use crate::pem::{self, BadPem};
+use crate::refusal::Refusal;
+
+/// A SubjectPublicKeyInfo up to the key (RFC 8410, section 4).
+const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// What stands in the place of the processor maker's root key. Whoever has it can forge every simulated platform.
+#[derive(Debug)]
+pub struct SimulatedRoot(Ed25519KeyPair);
+
+impl SimulatedRoot {
+    /// A fresh root.
+    pub fn generate() -> Self {
+        SimulatedRoot(Ed25519KeyPair::generate())
+    }
+
+    /// Reads a root from PEM (`PRIVATE KEY`, PKCS#8).
+    ///
+    /// # Errors
+    /// [`BadRoot`] when it is not one PEM block with an Ed25519 key.
+    pub fn from_pem(text: &str) -> Result<Self, BadRoot> {
+        Ok(SimulatedRoot(Ed25519KeyPair::from_pkcs8(&pem::decode(pem::PRIVATE_KEY, text)?)?))
+    }
+
+    /// The root as PEM (`PRIVATE KEY`, PKCS#8), to be kept in a file that nobody else reads.
+    pub fn danger_to_pem(&self) -> Zeroizing<String> {
+        pem::encode(pem::PRIVATE_KEY, &self.0.to_pkcs8())
+    }
+
+    /// The key by which verifiers check this root's evidence.
+    pub fn public(&self) -> SimulatedRootKey {
+        SimulatedRootKey(self.0.public_key())
+    }
+
+    pub(super) fn sign(&self, statement: &[u8]) -> [u8; Ed25519KeyPair::SIGNATURE_LEN] {
+        self.0.sign(statement)
+    }
+}
+
+/// The public half of a [`SimulatedRoot`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimulatedRootKey([u8; Ed25519KeyPair::PUBLIC_KEY_LEN]);
+
+impl SimulatedRootKey {
+    /// Reads a key from PEM (`PUBLIC KEY`).
+    ///
+    /// # Errors
+    /// [`BadRoot`] when it is not one PEM block with an Ed25519 key.
+    pub fn from_pem(text: &str) -> Result<Self, BadRoot> {
+        let spki = pem::decode(pem::PUBLIC_KEY, text)?;
+        let key = spki.strip_prefix(&SPKI_HEAD).and_then(|key| key.try_into().ok());
+        Ok(SimulatedRootKey(key.ok_or(BadRoot::PublicKey)?))
+    }
+
+    /// The key as PEM (`PUBLIC KEY`), as other tools read it.
+    pub fn to_pem(&self) -> String {
+        pem::encode(pem::PUBLIC_KEY, &[&SPKI_HEAD[..], &self.0].concat()).to_string()
+    }
+
+    pub(super) fn verify(&self, statement: &[u8], signature: &[u8]) -> Result<(), Refusal> {
+        verify_ed25519(&self.0, statement, signature).map_err(|_| Refusal::BadSignature)
+    }
+}
+
+/// The text is no simulated root.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRoot {
+    /// Not the PEM block that it should be.
+    #[error("the simulated root is not PEM")]
+    Pem(#[from] BadPem),
+    /// Not an Ed25519 private key.
+    #[error("the simulated root is no private key")]
+    PrivateKey(#[from] BadKey),
+    /// Not an Ed25519 public key.
+    #[error("the simulated root's public half is no Ed25519 key")]
+    PublicKey,
+}

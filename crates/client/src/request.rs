@@ -1,0 +1,152 @@
+//! Requests that brought no answer, told apart by what a person can do about them.
+
+use std::io;
+use std::sync::Arc;
+
+use attest::refusal::Refusal;
+use rpc::CallError;
+use rustls::{CertificateError, OtherError};
+use types::error::{ErrorCode, ErrorReply};
+
+/// A request that brought no answer of the expected kind.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The service refused.
+    #[error("{} ({})", .0.message, .0.code)]
+    Refused(ErrorReply),
+    /// Whoever answers there is not a service that the trust folder and the policy accept.
+    #[error("what answers at {target} is not to be trusted")]
+    Untrusted {
+        /// Where.
+        target: String,
+        /// Why not.
+        source: Refusal,
+    },
+    /// The service can't be reached, the connection broke, or no answer came in time.
+    #[error(transparent)]
+    Unreachable(CallError),
+    /// The answer is not one to the request.
+    #[error("the answer is not one to this request")]
+    Unexpected(#[source] CallError),
+}
+
+impl From<CallError> for RequestError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused(reply) => RequestError::Refused(reply),
+            CallError::Unreachable { ref target, ref source, .. } => match appraisal(source) {
+                Some(refusal) => RequestError::Untrusted { target: target.clone(), source: refusal },
+                None => RequestError::Unreachable(error),
+            },
+            CallError::TimedOut { .. } => RequestError::Unreachable(error),
+            CallError::Unexpected(_) => RequestError::Unexpected(error),
+        }
+    }
+}
+
+impl RequestError {
+    /// What went wrong when an answer is not the expected one.
+    pub(crate) fn of<T>(answer: Result<T, CallError>) -> Self {
+        answer.err().unwrap_or_else(CallError::unexpected).into()
+    }
+
+    /// The kind of the service's refusal, if that is what it is.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            RequestError::Refused(reply) => Some(reply.code),
+            _ => None,
+        }
+    }
+
+    /// What to do about it, where there is something to be done.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            RequestError::Refused(reply) => advice(reply),
+            RequestError::Untrusted { source: Refusal::PlatformNotAccepted { .. }, .. } => Some(
+                "the platform there is not one that this client accepts; for trials on a simulated platform, which \
+                      protects nothing from its operator, say --allow-simulated"
+                    .to_owned(),
+            ),
+            RequestError::Untrusted { .. } => {
+                Some("ask the server's operator for the deployment's trust folder; do not go on without it".to_owned())
+            }
+            RequestError::Unreachable(CallError::TimedOut { .. }) => {
+                Some("it may still have been carried out: look before you try again".to_owned())
+            }
+            RequestError::Unreachable(_) => {
+                Some("check the address, and that the server runs (`teehouse serve`)".to_owned())
+            }
+            RequestError::Unexpected(_) => Some("check the address, and that both sides are of one version".to_owned()),
+        }
+    }
+}
+
+fn advice(reply: &ErrorReply) -> Option<String> {
+    match reply.code {
+        ErrorCode::Unauthenticated => Some(
+            "check the user's name and token; an operator makes a new token with \
+                                            `teehouse user rotate NAME`"
+                .to_owned(),
+        ),
+        ErrorCode::NotFound => Some("check the id; what belongs to others looks as if it did not exist".to_owned()),
+        ErrorCode::ResourceExhausted => Some(match reply.retry_after_ms {
+            Some(ms) => format!("try again in {ms} ms"),
+            None => "try again later".to_owned(),
+        }),
+        ErrorCode::Unavailable => {
+            Some("try again: a service behind this one can't be reached at the moment".to_owned())
+        }
+        ErrorCode::Internal => Some(format!("the server's log has the cause, under request id {}", reply.request_id)),
+        _ => None,
+    }
+}
+
+/// Why `attest` refused the peer, if that is why the connection failed.
+fn appraisal(error: &io::Error) -> Option<Refusal> {
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(reason))) => {
+            let reason: &Arc<dyn std::error::Error + Send + Sync> = reason;
+            reason.downcast_ref::<Refusal>().cloned()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attest::platform::Platform;
+    use types::service::{Api, Role};
+
+    use super::*;
+
+    fn unreachable(source: io::Error) -> CallError {
+        CallError::Unreachable { api: Api::TmsExternal, target: "host:1".to_owned(), source }
+    }
+
+    #[test]
+    fn a_refused_peer_is_told_from_a_silent_one() {
+        let refusal = Refusal::PlatformNotAccepted { platform: Platform::Simulated, role: Role::Tms };
+        let reason = CertificateError::Other(OtherError(Arc::new(refusal.clone())));
+        let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(reason));
+        match RequestError::from(unreachable(error)) {
+            RequestError::Untrusted { target, source } => assert_eq!((target.as_str(), source), ("host:1", refusal)),
+            other => panic!("{other:?}"),
+        }
+        let error = RequestError::from(unreachable(io::ErrorKind::ConnectionRefused.into()));
+        assert_eq!(error.to_string(), "no answer from tms at host:1");
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_service_said() {
+        let reply = ErrorReply {
+            r#type: types::error::ErrorTag::Error,
+            code: ErrorCode::ResourceExhausted,
+            message: "the queue is full".to_owned(),
+            request_id: types::id::RequestId::fresh(),
+            retry_after_ms: Some(250),
+        };
+        let error = RequestError::from(CallError::Refused(reply));
+        assert_eq!(error.to_string(), "the queue is full (resource_exhausted)");
+        assert_eq!(error.help().as_deref(), Some("try again in 250 ms"));
+    }
+}

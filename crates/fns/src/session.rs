@@ -1,0 +1,297 @@
+//! One run of one task, from its lease to its report.
+//!
+//! ```text
+//! lease (tms) → records (tdfs) → keys (kms) → open and verify inputs → run → seal outputs → records (tdfs) → report
+//! ```
+//!
+//! Beside the run the lease is renewed. The run ends early when its time is over, its caller is gone, its lease is
+//! lost, or the node stops; whatever the end, it is reported, and when even that fails the lease lapses.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crypto::file::Plaintext;
+use crypto::hash::Sha256;
+use executor::{Limits, Output, ResultRule, StopSignal};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+use types::digest::Digest;
+use types::file::{AllowPolicy, PinnedFile, TaskFile};
+use types::id::{FileId, LeaseId, RequestId};
+use types::key::KeyConfig;
+use types::secret::Secret;
+use types::task::Status;
+use types::user::UserId;
+use types::wire::tms_internal::{RenewLease, Response as TmsResponse, UpdateTask};
+use types::wire::{kms, tdfs_internal};
+
+use crate::Error;
+use crate::files::{self, MemoryFiles, Outputs, ReadError};
+use crate::node::{Fns, Plan, Slot, unexpected};
+
+/// Why a run ends when nobody waits for it any more.
+pub(crate) const CALLER_GONE: &str = "the client disconnected before the task ended";
+
+/// Why a run ends when the node does.
+const NODE_STOPS: &str = "the function node was stopped";
+
+/// Renewals within one lease period: two may be lost.
+const RENEWALS: u32 = 3;
+
+/// Attempts to report an end, before the lease is left to lapse.
+const REPORTS: u32 = 5;
+
+/// A leased task.
+pub(crate) struct Session {
+    node: Arc<Fns>,
+    plan: Plan,
+    lease: LeaseId,
+    request_id: RequestId,
+    deadline: Instant,
+    stop: StopSignal,
+    slot: Slot,
+}
+
+/// What a run that succeeded leaves to be reported.
+#[derive(Default)]
+struct Done {
+    result: String,
+    private: Vec<TaskFile>,
+    shared: Option<FileId>,
+}
+
+impl Session {
+    /// Leases a task.
+    ///
+    /// # Errors
+    /// When somebody else took it first, or the tms can't be asked.
+    pub(crate) async fn lease(
+        node: Arc<Fns>,
+        plan: Plan,
+        request_id: RequestId,
+        stop: StopSignal,
+        slot: Slot,
+    ) -> Result<Self, Error> {
+        let lease = LeaseId::from_random(crypto::random::bytes());
+        let deadline = Instant::now() + plan.time_limit;
+        let session = Session { node, plan, lease, request_id, deadline, stop, slot };
+        match session.node.update(session.to(Status::Running)).await? {
+            true => Ok(session),
+            false => Err(Error::NotReady { task: session.plan.task_id.clone(), status: Status::Running }),
+        }
+    }
+
+    /// Runs the task and reports how it ended.
+    ///
+    /// # Errors
+    /// Why the task failed.
+    pub(crate) async fn run(self, caller_gone: watch::Receiver<bool>) -> Result<String, Error> {
+        let outcome = tokio::select! {
+            outcome = self.within_time(self.work()) => outcome,
+            () = raised(caller_gone) => Err(Error::Cancelled(CALLER_GONE.to_owned())),
+            () = raised(self.node.stop_all.subscribe()) => Err(Error::Cancelled(NODE_STOPS.to_owned())),
+            () = self.lose_lease() => Err(Error::LeaseLost),
+        };
+        if let Err(error) = &outcome {
+            // A function that is still running on its thread notices, and its outputs are never looked at.
+            self.stop.stop(error.to_string());
+        }
+        self.report(outcome).await
+    }
+
+    async fn within_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        timeout_at(self.deadline, work).await.unwrap_or(Err(Error::Deadline(self.plan.time_limit)))
+    }
+
+    async fn work(&self) -> Result<Done, Error> {
+        let mut inputs = Vec::with_capacity(self.plan.inputs.len());
+        for input in &self.plan.inputs {
+            inputs.push(self.open(input).await?);
+        }
+        let (result, outputs) = self.execute(inputs).await?;
+        let mut done = Done { result, ..Done::default() };
+        for (output, plaintext) in outputs {
+            let file = self.keep(output, plaintext).await?;
+            match output {
+                Output::Shared => done.shared = Some(file.file_id),
+                Output::Creator | Output::Owner(_) => done.private.push(file),
+            }
+        }
+        if let (ResultRule::SharedFile, Some(file)) = (self.plan.function.interface().result, &done.shared) {
+            done.result = file.to_string();
+        }
+        Ok(done)
+    }
+
+    /// Opens one input: exactly the bytes that were consented to.
+    async fn open(&self, input: &PinnedFile) -> Result<Plaintext, Error> {
+        let refused = |reason: String| Error::Input { file: input.file_id.clone(), reason };
+        let record = self.record(&input.file_id).await?;
+        if (record.sha256, record.file_size) != (input.sha256, input.file_size) {
+            return Err(refused("it was declared anew after it was brought to the task".to_owned()));
+        }
+        let key = self.key(record.key_id).await?;
+        let (path, size, sha256) = (PathBuf::from(record.access_path), input.file_size, input.sha256);
+        let limit = self.node.settings.file_bytes;
+        match self.blocking(move || files::read(&path, &key, size, sha256, limit)).await? {
+            Ok(plaintext) => Ok(plaintext),
+            Err(ReadError::Io(source)) => Err(Error::Io { operation: "read an input", source }),
+            Err(error) => Err(refused(error.to_string())),
+        }
+    }
+
+    async fn record(&self, file: &FileId) -> Result<tdfs_internal::FileRecord, Error> {
+        const OPERATION: &str = "read an input's record";
+        match self.node.services.tdfs.call(tdfs_internal::GetRecord { file_id: file.clone() }).await {
+            Ok(tdfs_internal::Response::Get(found)) => Ok(found.file_info),
+            Ok(_) => Err(unexpected(OPERATION)),
+            Err(error) if error.is_not_found() => {
+                Err(Error::Input { file: file.clone(), reason: "it does not exist any more".to_owned() })
+            }
+            Err(source) => Err(Error::Call { operation: OPERATION, source }),
+        }
+    }
+
+    async fn key(&self, key_id: types::id::KeyId) -> Result<KeyConfig, Error> {
+        const OPERATION: &str = "fetch an input's key";
+        match self.node.services.kms.call(kms::GetKey { key_id }).await.map_err(Error::call(OPERATION))? {
+            kms::Response::Get(found) => Ok(found.config),
+            _ => Err(unexpected(OPERATION)),
+        }
+    }
+
+    async fn execute(&self, inputs: Vec<Plaintext>) -> Result<(String, Outputs), Error> {
+        let (function, payload, stop) = (self.plan.function.clone(), self.plan.payload.clone(), self.stop.clone());
+        let limits = Limits {
+            wall: self.deadline.saturating_duration_since(Instant::now()),
+            output_bytes: self.node.settings.output_bytes,
+            ..Limits::default()
+        };
+        self.blocking(move || {
+            let mut files = MemoryFiles::new(inputs);
+            let payload = payload.as_ref().map(Secret::expose);
+            let outcome = executor::run(&*function, payload, &mut files, &limits, &stop)?;
+            Ok((outcome.result, files.into_outputs()))
+        })
+        .await?
+    }
+
+    /// Seals and stores one output for whoever is to have it.
+    async fn keep(&self, output: Output, plaintext: Plaintext) -> Result<TaskFile, Error> {
+        const OPERATION: &str = "declare an output";
+        let (user_id, allow_policy) = self.recipient(output);
+        let collaborator_list = match allow_policy {
+            AllowPolicy::Owner => Vec::new(),
+            AllowPolicy::Collaborators | AllowPolicy::Everyone => self.plan.collaborators.clone(),
+        };
+        let file_size = plaintext.len() as u64;
+        let (plaintext, sha256) = self
+            .blocking(move || {
+                let digest = Digest::new(Sha256::digest(&plaintext));
+                (plaintext, digest)
+            })
+            .await?;
+        let create = tdfs_internal::CreateOutput {
+            sha256,
+            file_size,
+            user_id: user_id.clone(),
+            task_id: self.plan.task_id.clone(),
+            collaborator_list,
+            allow_policy,
+        };
+        let created = match self.node.services.tdfs.call(create).await.map_err(Error::call(OPERATION))? {
+            tdfs_internal::Response::Create(created) => created,
+            _ => return Err(unexpected(OPERATION)),
+        };
+        let (path, key) = (PathBuf::from(created.access_path), created.key_config);
+        self.blocking(move || files::write(&path, &key, plaintext)).await?.map_err(Error::io("store an output"))?;
+        Ok(TaskFile { user_id, file_id: created.file_id })
+    }
+
+    fn recipient(&self, output: Output) -> (UserId, AllowPolicy) {
+        match output {
+            Output::Creator => (self.plan.creator.clone(), AllowPolicy::Owner),
+            Output::Shared => (self.plan.creator.clone(), AllowPolicy::Collaborators),
+            Output::Owner(input) => (self.plan.inputs[input].user_id.clone(), AllowPolicy::Owner),
+        }
+    }
+
+    /// Does blocking work on a thread of its own, which keeps the session's place until it is done.
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let slot = self.slot.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(slot);
+            result
+        });
+        done.await.map_err(|error| Error::Io { operation: "work for the task", source: std::io::Error::other(error) })
+    }
+
+    /// Renews the lease for as long as it lasts.
+    async fn lose_lease(&self) {
+        let period = self.node.settings.lease;
+        let mut renewed = Instant::now();
+        while renewed.elapsed() < period {
+            sleep(period / RENEWALS).await;
+            let renew = RenewLease { task_id: self.plan.task_id.clone(), lease_id: self.lease.clone() };
+            match self.node.services.tms.call(renew).await {
+                Ok(TmsResponse::Renew(answer)) if answer.success => renewed = Instant::now(),
+                Ok(_) => return,
+                Err(error) => tracing::warn!(%error, "a lease can't be renewed just now"),
+            }
+        }
+    }
+
+    /// Reports the end to the tms, and hands it to the caller.
+    async fn report(&self, outcome: Result<Done, Error>) -> Result<String, Error> {
+        let (update, result) = match outcome {
+            Ok(Done { result, private, shared }) => {
+                let update = self.to(Status::Finished);
+                (UpdateTask { output_files: private, task_result_file_id: shared, ..update }, Ok(result))
+            }
+            Err(error) => {
+                let reason = error.reason(&self.request_id);
+                (UpdateTask { error: Some(reason), ..self.to(Status::Failed) }, Err(error))
+            }
+        };
+        match self.send_report(update).await {
+            Ok(true) => result,
+            Ok(false) => result.and(Err(Error::LeaseLost)),
+            Err(error) => result.and(Err(error)),
+        }
+    }
+
+    async fn send_report(&self, update: UpdateTask) -> Result<bool, Error> {
+        let mut wait = Duration::from_millis(100);
+        for _ in 1..REPORTS {
+            match self.node.update(update.clone()).await {
+                Err(error) => tracing::warn!(%error, "the end of a task can't be reported just now"),
+                applied => return applied,
+            }
+            sleep(wait).await;
+            wait *= 2;
+        }
+        self.node.update(update).await
+    }
+
+    fn to(&self, status: Status) -> UpdateTask {
+        UpdateTask {
+            task_id: self.plan.task_id.clone(),
+            task_result_file_id: None,
+            output_files: Vec::new(),
+            status: Some(status),
+            lease_id: Some(self.lease.clone()),
+            node: Some(self.node.settings.node).filter(|_| status == Status::Running),
+            error: None,
+        }
+    }
+}
+
+/// Returns once a flag is raised; never, when whoever could raise it is done.
+async fn raised(mut flag: watch::Receiver<bool>) {
+    if flag.wait_for(|raised| *raised).await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,62 @@
+//! Puts a function node on a host.
+
+use std::sync::Arc;
+
+use executor::{Registry, RegistryError};
+use rpc::Client;
+use rpc::host::{Host, HostError};
+use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
+use types::service::{Api as Port, Role};
+
+use crate::{Api, Error, Fns, Services, Settings};
+
+/// Why a function node does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The host can't give what it needs.
+    #[error("fns")]
+    Host(#[from] HostError),
+    /// Two functions have the same name.
+    #[error("functions")]
+    Registry(#[from] RegistryError),
+    /// The tms in this process refuses the node.
+    #[error("register the node")]
+    Register(#[source] Error),
+}
+
+/// The services that run in this process; the others are asked at their configured addresses.
+#[derive(Default)]
+pub struct Neighbours {
+    /// Task management.
+    pub tms: Option<Client<TmsInternal>>,
+    /// The file service.
+    pub tdfs: Option<Client<TdfsInternal>>,
+    /// Key management.
+    pub kms: Option<Client<Kms>>,
+}
+
+/// Starts a node with the built-in functions and serves its API. Services that are not in this process are asked at
+/// their configured addresses, and the node registers as soon as the tms can be reached.
+///
+/// # Errors
+/// When its address can't be had, or the tms in this process refuses it.
+pub async fn start(host: &mut Host, neighbours: Neighbours) -> Result<Arc<Fns>, StartError> {
+    let bound = host.bind(Port::FnsExternal).await?;
+    let credentials = host.credentials(Role::Fns)?;
+    let together = neighbours.tms.is_some();
+    let services = Services {
+        tms: neighbours.tms.unwrap_or_else(|| host.client(&credentials)),
+        tdfs: neighbours.tdfs.unwrap_or_else(|| host.client(&credentials)),
+        kms: neighbours.kms.unwrap_or_else(|| host.client(&credentials)),
+    };
+    let registry = Registry::new(functions::builtins())?;
+    let fns = Arc::new(Fns::new(registry, services, Settings::from(host.config())));
+    if together {
+        fns.register(true).await.map_err(StartError::Register)?;
+    }
+    tokio::spawn(fns.clone().keep_registered(!together, host.shutdown()));
+    host.serve(bound, Arc::new(Api(fns.clone())), &credentials)?;
+    let last = fns.clone();
+    host.at_end(async move { last.stop().await });
+    Ok(fns)
+}

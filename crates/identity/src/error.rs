@@ -1,0 +1,43 @@
+//! What can go wrong with users.
+
+use rpc::Fault;
+use store::StoreError;
+use types::error::ErrorCode;
+use types::user::UserId;
+
+/// Why an operator's request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The name is taken.
+    #[error("user {0} exists already; `rotate` gives a new token")]
+    Exists(UserId),
+    /// No user has this name.
+    #[error("no user {0}")]
+    NoSuchUser(UserId),
+    /// A token set by hand is too short or too long.
+    #[error("a token has 1 to 256 bytes")]
+    BadToken,
+    /// The store failed or refused a record.
+    #[error("user store")]
+    Store(#[from] StoreError),
+}
+
+impl Fault for Error {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Error::Exists(_) => ErrorCode::Conflict,
+            Error::NoSuchUser(_) => ErrorCode::NotFound,
+            Error::BadToken => ErrorCode::InvalidRequest,
+            Error::Store(_) => ErrorCode::Internal,
+        }
+    }
+
+    fn message(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Why the users can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the user store can't be opened")]
+pub struct OpenError(#[from] pub store::OpenError);

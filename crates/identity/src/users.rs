@@ -1,0 +1,223 @@
+//! The users' store.
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crypto::{Label, MacKey, SealingKey, mac};
+use rpc::authn::{AuthnError, Identity};
+use serde::{Deserialize, Serialize};
+use store::{Options, Records as _, Store, StoreError, Table};
+use types::secret::Secret;
+use types::user::UserId;
+use types::wire::admin::{Issued, Request, Response, UserInfo, UserList};
+
+use crate::{Error, OpenError};
+
+/// Users by name.
+const USERS: Table<String, User> = Table::new("users");
+
+/// Users that one listing returns.
+const LIST_LIMIT: usize = 100_000;
+
+/// Longest token, in bytes.
+const MAX_TOKEN_BYTES: usize = 256;
+
+/// The keyed hash of no token: what unknown users are compared with, so that they take as long as known ones.
+const NOBODY: [u8; mac::TAG_LEN] = [0; mac::TAG_LEN];
+
+#[derive(Clone, Serialize, Deserialize)]
+struct User {
+    token_tag: [u8; mac::TAG_LEN],
+    disabled: bool,
+}
+
+/// The users of a deployment.
+pub struct Users {
+    store: Store,
+    key: Arc<MacKey>,
+}
+
+impl Users {
+    /// Opens the user store of a data directory, or makes it.
+    ///
+    /// # Errors
+    /// When the store can't be opened with this sealing key.
+    pub fn open(data_dir: &Path, sealing_key: &SealingKey) -> Result<Self, OpenError> {
+        /// Users are few: their store needs little memory.
+        const CACHE_BYTES: usize = 8 << 20;
+        let options = Options { cache_bytes: CACHE_BYTES, ..Options::default() };
+        let store = Store::open(&data_dir.join("users.redb"), sealing_key, options)?;
+        Ok(Users { store, key: Arc::new(sealing_key.derive(Label::UserTokens, b"")) })
+    }
+
+    /// Answers an operator's request.
+    ///
+    /// # Errors
+    /// When the user exists already, or does not, or the token can't be one.
+    pub async fn handle(&self, request: Request) -> Result<Response, Error> {
+        match request {
+            Request::AddUser(add) => self.add(add.user_id, add.token).await.map(Response::AddUser),
+            Request::ListUsers(_) => Ok(Response::ListUsers(UserList { users: self.list().await? })),
+            Request::RotateToken(rotate) => self.rotate(rotate.user_id, rotate.token).await.map(Response::RotateToken),
+            Request::DisableUser(disable) => self.disable(disable.user_id).await.map(Response::DisableUser),
+        }
+    }
+
+    async fn add(&self, user_id: UserId, token: Option<Secret>) -> Result<Issued, Error> {
+        let (token, user) = self.issue(&user_id, token)?;
+        let name = user_id.clone();
+        self.store
+            .write(move |tx| match tx.contains(&USERS, name.as_str())? {
+                true => Err(Error::Exists(name.clone())),
+                false => Ok(tx.insert(&USERS, name.as_str(), &user)?),
+            })
+            .await?;
+        Ok(Issued { user_id, token })
+    }
+
+    async fn rotate(&self, user_id: UserId, token: Option<Secret>) -> Result<Issued, Error> {
+        let (token, user) = self.issue(&user_id, token)?;
+        let name = user_id.clone();
+        self.store
+            .write(move |tx| match tx.contains(&USERS, name.as_str())? {
+                true => Ok(tx.insert(&USERS, name.as_str(), &user)?),
+                false => Err(Error::NoSuchUser(name.clone())),
+            })
+            .await?;
+        Ok(Issued { user_id, token })
+    }
+
+    async fn disable(&self, user_id: UserId) -> Result<UserInfo, Error> {
+        let name = user_id.clone();
+        self.store
+            .write(move |tx| {
+                let user = tx.get(&USERS, name.as_str())?.ok_or_else(|| Error::NoSuchUser(name.clone()))?;
+                Ok::<_, Error>(tx.insert(&USERS, name.as_str(), &User { disabled: true, ..user })?)
+            })
+            .await?;
+        Ok(UserInfo { user_id, disabled: true })
+    }
+
+    async fn list(&self) -> Result<Vec<UserInfo>, Error> {
+        let users = self.store.read(|snapshot| snapshot.scan(&USERS, .., LIST_LIMIT)).await?;
+        let info =
+            |(name, user): (String, User)| Some(UserInfo { user_id: name.parse().ok()?, disabled: user.disabled });
+        Ok(users.into_iter().filter_map(info).collect())
+    }
+
+    /// Takes a token set by hand, or makes one of 256 random bits.
+    fn issue(&self, user_id: &UserId, token: Option<Secret>) -> Result<(Secret, User), Error> {
+        let token = token.unwrap_or_else(|| Secret::new(crypto::hash::hex(&crypto::random::bytes::<32>())));
+        if !(1..=MAX_TOKEN_BYTES).contains(&token.expose().len()) {
+            return Err(Error::BadToken);
+        }
+        let token_tag = tag(&self.key, user_id, &token);
+        Ok((token, User { token_tag, disabled: false }))
+    }
+}
+
+fn parts<'a>(user: &'a UserId, token: &'a Secret) -> [&'a [u8]; 2] {
+    [user.as_str().as_bytes(), token.expose().as_bytes()]
+}
+
+fn tag(key: &MacKey, user: &UserId, token: &Secret) -> [u8; mac::TAG_LEN] {
+    mac::mac(key, &parts(user, token))
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Identity for Users {
+    fn verify<'a>(&'a self, user: &'a UserId, token: &'a Secret) -> Boxed<'a, Result<bool, AuthnError>> {
+        let name = user.clone();
+        Box::pin(async move {
+            let found: Result<Option<User>, StoreError> =
+                self.store.read(move |snapshot| snapshot.get(&USERS, name.as_str())).await;
+            let found = found.map_err(|error| AuthnError::Identity(Box::new(error)))?;
+            let expected = found.as_ref().map_or(NOBODY, |user| user.token_tag);
+            let matches = mac::verify(&self.key, &parts(user, token), &expected).is_ok();
+            Ok(matches && found.is_some_and(|user| !user.disabled))
+        })
+    }
+
+    fn existing<'a>(&'a self, users: &'a [UserId]) -> Boxed<'a, Result<Vec<UserId>, AuthnError>> {
+        let names = users.to_vec();
+        Box::pin(async move {
+            let found: Result<Vec<UserId>, StoreError> = self
+                .store
+                .read(move |snapshot| {
+                    let mut found = Vec::new();
+                    for name in names {
+                        let user: Option<User> = snapshot.get(&USERS, name.as_str())?;
+                        found.extend(user.filter(|user| !user.disabled).map(|_| name));
+                    }
+                    Ok(found)
+                })
+                .await;
+            found.map_err(|error| AuthnError::Identity(Box::new(error)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::wire::admin::{AddUser, DisableUser, RotateToken};
+
+    use super::*;
+
+    fn user(name: &str) -> UserId {
+        name.parse().expect("a good name")
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.into())
+    }
+
+    async fn check(users: &Users, name: &str, token: &str, expected: bool) {
+        assert_eq!(users.verify(&user(name), &secret(token)).await.expect("asked"), expected, "{name} {token}");
+    }
+
+    #[tokio::test]
+    async fn only_the_present_token_of_an_enabled_user_is_good() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let users = Users::open(dir.path(), &SealingKey::generate()).expect("opens");
+        let add = AddUser { user_id: user("anna"), token: Some(secret("one")) };
+        users.handle(add.into()).await.expect("added");
+        check(&users, "anna", "one", true).await;
+        for (name, token) in [("anna", ""), ("anna", "onE"), ("anna", "one "), ("ann", "aone"), ("bob", "one")] {
+            check(&users, name, token, false).await;
+        }
+        let rotate = RotateToken { user_id: user("anna"), token: None };
+        let Ok(Response::RotateToken(issued)) = users.handle(rotate.into()).await else { panic!("not rotated") };
+        assert_eq!(issued.token.expose().len(), 64);
+        check(&users, "anna", "one", false).await;
+        check(&users, "anna", issued.token.expose(), true).await;
+        users.handle(DisableUser { user_id: user("anna") }.into()).await.expect("disabled");
+        check(&users, "anna", issued.token.expose(), false).await;
+        assert!(users.existing(&[user("anna"), user("bob")]).await.expect("asked").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_name_is_given_once_and_no_token_is_kept() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let users = Users::open(dir.path(), &SealingKey::generate()).expect("opens");
+        let add = || AddUser { user_id: user("anna"), token: Some(secret("a-token-to-look-for")) };
+        users.handle(add().into()).await.expect("added");
+        assert!(matches!(users.handle(add().into()).await, Err(Error::Exists(_))));
+        let bytes = std::fs::read(dir.path().join("users.redb")).expect("written");
+        assert!(!bytes.windows(19).any(|window| window == b"a-token-to-look-for"));
+    }
+
+    #[tokio::test]
+    async fn unknown_users_and_bad_tokens_are_refused() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let users = Users::open(dir.path(), &SealingKey::generate()).expect("opens");
+        let disable = DisableUser { user_id: user("anna") };
+        assert!(matches!(users.handle(disable.into()).await, Err(Error::NoSuchUser(_))));
+        for token in [String::new(), "x".repeat(257)] {
+            let add = AddUser { user_id: user("anna"), token: Some(Secret::new(token)) };
+            assert!(matches!(users.handle(add.into()).await, Err(Error::BadToken)));
+        }
+    }
+}

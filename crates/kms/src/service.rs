@@ -1,0 +1,64 @@
+//! What the kms does.
+
+use std::path::Path;
+
+use crypto::{FileKey, SealingKey};
+use store::{Options, Store};
+use types::id::KeyId;
+use types::key::KeyConfig;
+use types::secret::SecretBytes;
+
+use crate::{Error, OpenError, db};
+
+/// Key management over one sealed store.
+pub struct Kms {
+    store: Store,
+}
+
+impl Kms {
+    /// Opens the key store of a data directory, or makes it.
+    ///
+    /// # Errors
+    /// When the store can't be opened with this sealing key.
+    pub fn open(data_dir: &Path, sealing_key: &SealingKey) -> Result<Self, OpenError> {
+        Ok(Kms { store: Store::open(&data_dir.join("kms.redb"), sealing_key, Options::default())? })
+    }
+
+    /// Makes a key and keeps it.
+    ///
+    /// # Errors
+    /// When it can't be kept.
+    pub async fn create(&self) -> Result<(KeyId, KeyConfig), Error> {
+        let id = KeyId::from_random(crypto::random::bytes());
+        let config = fresh();
+        match db::insert(&self.store, id.clone(), &config).await? {
+            true => Ok((id, config)),
+            false => Err(Error::NameTaken),
+        }
+    }
+
+    /// Returns a key.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub async fn get(&self, id: KeyId) -> Result<KeyConfig, Error> {
+        db::get(&self.store, id.clone()).await?.ok_or(Error::NoSuchKey(id))
+    }
+
+    /// Removes a key and returns it one last time.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub async fn delete(&self, id: KeyId) -> Result<KeyConfig, Error> {
+        db::remove(&self.store, id.clone()).await?.ok_or(Error::NoSuchKey(id))
+    }
+}
+
+fn fresh() -> KeyConfig {
+    let key = FileKey::generate();
+    KeyConfig {
+        key: SecretBytes::new(key.key().to_vec()),
+        nonce: SecretBytes::new(key.nonce().to_vec()),
+        ad: SecretBytes::new(key.ad().to_vec()),
+    }
+}

@@ -1,0 +1,31 @@
+//! Puts the kms on a host.
+
+use std::sync::Arc;
+
+use rpc::host::{Host, HostError};
+use types::service::{Api as Port, Role};
+
+use crate::{Api, Kms, OpenError};
+
+/// Why the kms does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The host can't give what it needs.
+    #[error("kms")]
+    Host(#[from] HostError),
+    /// The store can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// Opens the kms and serves its API.
+///
+/// # Errors
+/// When its store can't be opened or its address can't be had.
+pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
+    let bound = host.bind(Port::Kms).await?;
+    let credentials = host.credentials(Role::Kms)?;
+    let kms = Arc::new(Kms::open(&host.config().data_dir, &host.sealing_key(Role::Kms)?)?);
+    host.serve(bound, Arc::new(Api(kms.clone())), &credentials)?;
+    Ok(kms)
+}

@@ -1,0 +1,341 @@
+//! `teehouse.toml`: every address, limit and path. Unknown keys are errors that name them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use types::service::{Api, Role};
+
+/// The whole file. Every binary reads the same one and takes from it what it needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where stores, ciphertext, keys and trust live.
+    pub data_dir: PathBuf,
+    /// The names and addresses that user ports' certificates are good for, besides those they listen on.
+    pub hosts: Vec<String>,
+    /// Where Prometheus metrics are served over plain HTTP; nowhere when absent.
+    pub metrics: Option<SocketAddr>,
+    /// The kms.
+    pub kms: Kms,
+    /// The tdfs.
+    pub tdfs: Tdfs,
+    /// The tms.
+    pub tms: Tms,
+    /// The function node.
+    pub fns: Fns,
+    /// Bounds on what callers can make the services do.
+    pub limits: Limits,
+}
+
+/// `[kms]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kms {
+    /// Where services reach it.
+    pub listen: SocketAddr,
+    /// Where it is reached from other machines, when that is not where it listens.
+    pub connect: Option<String>,
+}
+
+/// `[tdfs]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tdfs {
+    /// Where users reach it.
+    pub external: SocketAddr,
+    /// Where services reach it.
+    pub internal: SocketAddr,
+    /// Where services reach it from other machines, when that is not where it listens.
+    pub connect: Option<String>,
+    /// Where ciphertext files go; `files` in the data directory when absent.
+    pub files: Option<PathBuf>,
+}
+
+/// `[tms]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tms {
+    /// Where users reach it.
+    pub external: SocketAddr,
+    /// Where function nodes reach it.
+    pub internal: SocketAddr,
+    /// Where function nodes reach it from other machines, when that is not where it listens.
+    pub connect: Option<String>,
+}
+
+/// `[fns]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fns {
+    /// Where users reach it.
+    pub external: SocketAddr,
+    /// The address that tasks name, when that is not where it listens.
+    pub advertise: Option<SocketAddr>,
+    /// How many functions run at once; the number of processors when absent.
+    pub concurrency: Option<usize>,
+}
+
+/// `[limits]`: sizes in bytes, times in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest request, except to function nodes. The reference's requests are well under 1 KiB.
+    pub request_bytes: usize,
+    /// Largest request to a function node: its payload travels in it.
+    pub invoke_bytes: usize,
+    /// Request bytes that one listener buffers at once, over all connections.
+    pub buffered_bytes: usize,
+    /// Connections to one listener; past it the longest idle one makes room.
+    pub connections: usize,
+    /// Requests that one listener works on at once.
+    pub requests: usize,
+    /// From accepting a connection to the end of its TLS handshake.
+    pub handshake_seconds: u64,
+    /// From a request's first byte to the end of its header.
+    pub header_seconds: u64,
+    /// From a request's first byte to its last.
+    pub request_seconds: u64,
+    /// How long a connection may stay without a request.
+    pub idle_seconds: u64,
+    /// How long a task may run.
+    pub task_seconds: u64,
+    /// How long a function node's lease lasts without being renewed.
+    pub lease_seconds: u64,
+    /// How long requests in flight may take after the order to stop.
+    pub drain_seconds: u64,
+    /// Largest file: one AEAD message is held in memory whole.
+    pub file_bytes: u64,
+    /// Largest sum of one task's outputs.
+    pub output_bytes: u64,
+    /// Files that one party may bring to a task.
+    pub files_per_party: usize,
+    /// Collaborators of one task.
+    pub collaborators: usize,
+    /// Tasks that may wait for a free place on a function node.
+    pub queue: usize,
+}
+
+/// The size of the pages in which lists are answered when the caller names none, and the largest.
+pub const LIST_PAGE: u32 = 1000;
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            data_dir: PathBuf::from("teehouse-data"),
+            hosts: vec!["localhost".to_owned()],
+            metrics: None,
+            kms: Kms::default(),
+            tdfs: Tdfs::default(),
+            tms: Tms::default(),
+            fns: Fns::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Kms {
+    fn default() -> Self {
+        Kms { listen: local(Api::Kms), connect: None }
+    }
+}
+
+impl Default for Tdfs {
+    fn default() -> Self {
+        Tdfs { external: local(Api::TdfsExternal), internal: local(Api::TdfsInternal), connect: None, files: None }
+    }
+}
+
+impl Default for Tms {
+    fn default() -> Self {
+        Tms { external: local(Api::TmsExternal), internal: local(Api::TmsInternal), connect: None }
+    }
+}
+
+impl Default for Fns {
+    fn default() -> Self {
+        Fns { external: local(Api::FnsExternal), advertise: None, concurrency: None }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: usize = 1 << 20;
+        Limits {
+            request_bytes: MIB,
+            invoke_bytes: 16 * MIB,
+            buffered_bytes: 256 * MIB,
+            connections: 4096,
+            requests: 1024,
+            handshake_seconds: 10,
+            header_seconds: 10,
+            request_seconds: 60,
+            idle_seconds: 300,
+            task_seconds: 300,
+            lease_seconds: 15,
+            drain_seconds: 30,
+            file_bytes: 2 << 30,
+            output_bytes: 2 << 30,
+            files_per_party: 64,
+            collaborators: 64,
+            queue: 1024,
+        }
+    }
+}
+
+fn local(api: Api) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], api.default_port()))
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("configuration {path} can't be read")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says something that is not understood.
+    #[error("configuration {path} is wrong")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A value makes no sense.
+    #[error("configuration: {key} must {rule}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it can't be read, has unknown keys, or a value makes no sense.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let config: Config = toml::from_str(&text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what the types can't.
+    ///
+    /// # Errors
+    /// Names the first key whose value makes no sense.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        let positive = [
+            ("limits.request_bytes", limits.request_bytes),
+            ("limits.invoke_bytes", limits.invoke_bytes),
+            ("limits.connections", limits.connections),
+            ("limits.requests", limits.requests),
+            ("fns.concurrency", self.fns.concurrency.unwrap_or(1)),
+        ];
+        if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError::Value { key, rule: "be at least 1" });
+        }
+        if limits.invoke_bytes >= 1 << 32 || limits.request_bytes >= 1 << 32 {
+            return Err(ConfigError::Value { key: "limits.request_bytes", rule: "be under 4 GiB" });
+        }
+        match limits.lease_seconds {
+            0..3 => Err(ConfigError::Value { key: "limits.lease_seconds", rule: "be at least 3" }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where an API listens.
+    pub fn listen(&self, api: Api) -> SocketAddr {
+        match api {
+            Api::Kms => self.kms.listen,
+            Api::TdfsExternal => self.tdfs.external,
+            Api::TdfsInternal => self.tdfs.internal,
+            Api::TmsExternal => self.tms.external,
+            Api::TmsInternal => self.tms.internal,
+            Api::FnsExternal => self.fns.external,
+        }
+    }
+
+    /// Where another service reaches a service-plane API: `host:port`.
+    pub fn connect(&self, api: Api) -> String {
+        let named = match api.role() {
+            Role::Kms => &self.kms.connect,
+            Role::Tdfs => &self.tdfs.connect,
+            Role::Tms => &self.tms.connect,
+            Role::Fns => &None,
+        };
+        named.clone().unwrap_or_else(|| self.listen(api).to_string())
+    }
+
+    /// The folder for ciphertext.
+    pub fn files_dir(&self) -> PathBuf {
+        self.tdfs.files.clone().unwrap_or_else(|| self.data_dir.join("files"))
+    }
+}
+
+impl Limits {
+    /// The largest request that an API takes.
+    pub fn request_bytes(&self, api: Api) -> usize {
+        if api == Api::FnsExternal { self.invoke_bytes } else { self.request_bytes }
+    }
+
+    /// How long a lease lasts without being renewed.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+
+    /// How long a task may run.
+    pub fn task(&self) -> Duration {
+        Duration::from_secs(self.task_seconds)
+    }
+
+    /// How long requests in flight may take after the order to stop.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_refused(text: &str, named: &str) {
+        let error = toml::from_str::<Config>(text).expect_err(text).to_string();
+        assert!(error.contains(named), "{error}");
+    }
+
+    #[test]
+    fn unknown_keys_are_named() {
+        check_refused("datadir = 'x'", "datadir");
+        check_refused("[kms]\nport = 5", "port");
+        check_refused("[limits]\nrequest_byte = 5", "request_byte");
+        check_refused("[kmss]\n", "kmss");
+    }
+
+    #[test]
+    fn a_written_configuration_reads_back() {
+        let config = Config { metrics: Some(local(Api::Kms)), ..Config::default() };
+        let text = toml::to_string(&config).expect("plain data");
+        assert_eq!(toml::from_str::<Config>(&text).expect("just written"), config);
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused() {
+        let mut config = Config::default();
+        config.limits.connections = 0;
+        assert!(config.check().is_err());
+        assert!(Config::default().check().is_ok());
+    }
+}

@@ -1,0 +1,306 @@
+//! A deployment's trust on disk: what everyone may know, and what only `--dev` keeps beside it.
+//!
+//! ```text
+//! DATA_DIR/trust/ca.pem               the CA that names the deployment's services (also for `curl --cacert`)
+//! DATA_DIR/trust/deployment           the deployment's name
+//! DATA_DIR/trust/simulated-root.pem   the root that vouches for simulated platforms, where there are any
+//! DATA_DIR/dev/                       the private keys of both, mode 0600: with `--dev` only
+//! DATA_DIR/sealing/ROLE.key           the simulated platform's sealing keys, mode 0600: with `--dev` only
+//! ```
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use attest::attester::AttestError;
+use attest::authority::{AuthorityError, CertificateAuthority, LeafRequest};
+use attest::claims::Measurement;
+use attest::extension::attest_key;
+use attest::identity::Deployment;
+use attest::leaf::LeafKey;
+use attest::platform::Platform;
+use attest::reference::{Policy, ReferenceValues};
+use attest::simulated::{SimulatedAttester, SimulatedRoot, SimulatedRootKey};
+use attest::validity::Validity;
+use crypto::SealingKey;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use types::service::Role;
+use types::time::UnixMillis;
+
+use crate::tls::{Credentials, TlsError, certified_key};
+
+/// What the simulated platform "measures": it can't tell one build from another, and says so by a constant.
+const SIMULATED_BUILD: &[u8] = b"dev";
+
+/// How long the CA's certificate holds.
+const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// How long a service's certificate holds; it is renewed at half of that.
+const LEAF_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Clocks of machines that talk may differ by this much.
+const CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// What a participant of a deployment believes in.
+pub struct Trust {
+    /// Whose services these are.
+    pub deployment: Deployment,
+    /// The certificate (DER) of the CA that names them.
+    pub(crate) ca: CertificateDer<'static>,
+    /// What may run there.
+    pub(crate) policy: Policy,
+}
+
+/// Whether simulated platforms are acceptable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Simulation {
+    /// No: the default everywhere.
+    Refused,
+    /// Yes, because a person said so.
+    Allowed,
+}
+
+/// Why trust can't be established.
+#[derive(Debug, thiserror::Error)]
+pub enum DeploymentError {
+    /// A file can't be read or written.
+    #[error("{path}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file does not hold what its name says.
+    #[error("{path} is no {what}")]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+    },
+    /// A certificate can't be made.
+    #[error("certificate authority")]
+    Authority(#[from] AuthorityError),
+    /// Evidence can't be made.
+    #[error("evidence")]
+    Attest(#[from] AttestError),
+    /// A made certificate can't be used.
+    #[error("certificate")]
+    Tls(#[from] TlsError),
+}
+
+impl Trust {
+    /// Reads a `trust` folder.
+    ///
+    /// # Errors
+    /// When a file is missing or malformed.
+    pub fn load(dir: &Path, simulation: Simulation) -> Result<Self, DeploymentError> {
+        let ca_path = dir.join("ca.pem");
+        let ca = CertificateDer::from_pem_slice(read(&ca_path)?.as_bytes())
+            .map_err(|_| DeploymentError::Malformed { path: ca_path, what: "PEM certificate" })?;
+        let deployment = read_deployment(dir)?;
+        let policy = match simulation {
+            Simulation::Refused => Policy::default(),
+            Simulation::Allowed => simulated_policy(&read_simulated_root(dir)?),
+        };
+        Ok(Trust { deployment, ca, policy })
+    }
+}
+
+fn read_deployment(dir: &Path) -> Result<Deployment, DeploymentError> {
+    let path = dir.join("deployment");
+    read(&path)?.trim().parse().map_err(|_| DeploymentError::Malformed { path, what: "deployment name" })
+}
+
+fn read_simulated_root(dir: &Path) -> Result<SimulatedRootKey, DeploymentError> {
+    let path = dir.join("simulated-root.pem");
+    SimulatedRootKey::from_pem(&read(&path)?)
+        .map_err(|_| DeploymentError::Malformed { path, what: "simulated root's public key" })
+}
+
+fn simulated_policy(root: &SimulatedRootKey) -> Policy {
+    Role::ALL.into_iter().fold(Policy::default().danger_allow_simulated(root.clone()), |policy, role| {
+        let measurement = Measurement::simulated(role, SIMULATED_BUILD);
+        policy.with_role(role, ReferenceValues::exactly([measurement]))
+    })
+}
+
+/// A `--dev` deployment: every key is on this disk, so it protects nothing from whoever reads the disk.
+pub struct DevDeployment {
+    data_dir: PathBuf,
+    authority: CertificateAuthority,
+    root: Arc<SimulatedRoot>,
+}
+
+impl DevDeployment {
+    /// Opens the deployment of a data directory, or makes it.
+    ///
+    /// # Errors
+    /// When files can't be read or written, or hold something else.
+    pub fn open_or_create(data_dir: &Path) -> Result<Self, DeploymentError> {
+        if data_dir.join("dev").join("ca-key.pem").exists() {
+            return Self::open(data_dir);
+        }
+        make_private_dir(data_dir)?;
+        // Several services may start at once: one makes the deployment, the others wait and open it.
+        let lock = data_dir.join("dev.lock");
+        let guard = create_private(&lock)?;
+        guard.lock().map_err(|source| DeploymentError::Io { path: lock.clone(), source })?;
+        if data_dir.join("dev").join("ca-key.pem").exists() { Self::open(data_dir) } else { Self::create(data_dir) }
+    }
+
+    /// Opens the deployment of a data directory.
+    ///
+    /// # Errors
+    /// When there is none, or its files hold something else.
+    pub fn open(data_dir: &Path) -> Result<Self, DeploymentError> {
+        let (trust, dev) = (data_dir.join("trust"), data_dir.join("dev"));
+        let key_path = dev.join("simulated-root-key.pem");
+        let root = SimulatedRoot::from_pem(&read(&key_path)?)
+            .map_err(|_| DeploymentError::Malformed { path: key_path, what: "simulated root key" })?;
+        let authority = CertificateAuthority::load(&read(&trust.join("ca.pem"))?, &read(&dev.join("ca-key.pem"))?)?;
+        Ok(DevDeployment { data_dir: data_dir.to_owned(), authority, root: Arc::new(root) })
+    }
+
+    fn create(data_dir: &Path) -> Result<Self, DeploymentError> {
+        let now = UnixMillis::now();
+        let validity = Validity { not_before: before(now), not_after: now.plus(CA_LIFETIME) };
+        let authority = CertificateAuthority::generate(fresh_name(), validity)?;
+        let root = SimulatedRoot::generate();
+        let (trust, dev) = (data_dir.join("trust"), data_dir.join("dev"));
+        make_private_dir(&trust)?;
+        make_private_dir(&dev)?;
+        write_private(&trust.join("deployment"), authority.deployment().as_str().as_bytes())?;
+        write_private(&trust.join("ca.pem"), authority.certificate_pem().as_bytes())?;
+        write_private(&trust.join("simulated-root.pem"), root.public().to_pem().as_bytes())?;
+        write_private(&dev.join("simulated-root-key.pem"), root.danger_to_pem().as_bytes())?;
+        // Last, since its presence says that everything else is there.
+        write_private(&dev.join("ca-key.pem"), authority.danger_key_pem().as_bytes())?;
+        Ok(DevDeployment { data_dir: data_dir.to_owned(), authority, root: Arc::new(root) })
+    }
+
+    /// The platform that its services run on.
+    pub fn platform(&self) -> Platform {
+        Platform::Simulated
+    }
+
+    /// What its services believe in.
+    ///
+    /// # Errors
+    /// When the `trust` folder is not as it was made.
+    pub fn trust(&self) -> Result<Trust, DeploymentError> {
+        Trust::load(&self.data_dir.join("trust"), Simulation::Allowed)
+    }
+
+    /// A certificate for a service, good for these names besides its identity. Its key is made here and now.
+    ///
+    /// # Errors
+    /// When a name can't be in a certificate.
+    pub fn issue(&self, role: Role, names: &[String]) -> Result<rustls::sign::CertifiedKey, DeploymentError> {
+        let now = UnixMillis::now();
+        let key = LeafKey::generate();
+        let public_key = key.public();
+        let attester =
+            SimulatedAttester::new(self.root.clone(), role, SIMULATED_BUILD).with_lifetime(LEAF_LIFETIME + CLOCK_SKEW);
+        let evidence = attest_key(&attester, public_key.spki(), before(now))?;
+        let (ip_addresses, dns_names) = split_names(names);
+        let certificate = self.authority.issue(&LeafRequest {
+            role,
+            public_key: &public_key,
+            dns_names: &dns_names,
+            ip_addresses: &ip_addresses,
+            evidence: &evidence,
+            validity: Validity { not_before: before(now), not_after: now.plus(LEAF_LIFETIME) },
+        })?;
+        Ok(certified_key(certificate, &key.danger_to_pkcs8())?)
+    }
+
+    /// Credentials for a service that renew themselves for as long as the returned task runs.
+    ///
+    /// # Errors
+    /// When the first certificate can't be made.
+    pub fn credentials(self: &Arc<Self>, role: Role, names: Vec<String>) -> Result<Credentials, DeploymentError> {
+        let credentials = Credentials::new(self.issue(role, &names)?);
+        tokio::spawn(renew(self.clone(), role, names, credentials.clone()));
+        Ok(credentials)
+    }
+
+    /// The simulated platform's sealing key for a service: a file that is made when it is first asked for.
+    ///
+    /// # Errors
+    /// When the file can't be read or written, or is no key.
+    pub fn sealing_key(&self, role: Role) -> Result<SealingKey, DeploymentError> {
+        let dir = self.data_dir.join("sealing");
+        let path = dir.join(format!("{role}.key"));
+        if !path.exists() {
+            make_private_dir(&dir)?;
+            write_private(&path, SealingKey::generate().danger_expose())?;
+        }
+        let bytes = fs::read(&path).map_err(|source| DeploymentError::Io { path: path.clone(), source })?;
+        let bytes = bytes.try_into().map_err(|_| DeploymentError::Malformed { path, what: "sealing key" })?;
+        Ok(SealingKey::from_bytes(bytes))
+    }
+}
+
+async fn renew(deployment: Arc<DevDeployment>, role: Role, names: Vec<String>, credentials: Credentials) {
+    loop {
+        tokio::time::sleep(LEAF_LIFETIME / 2).await;
+        match deployment.issue(role, &names) {
+            Ok(key) => credentials.replace(key),
+            Err(error) => tracing::error!(%role, %error, "certificate can't be renewed"),
+        }
+    }
+}
+
+fn before(now: UnixMillis) -> UnixMillis {
+    UnixMillis(now.0.saturating_sub(CLOCK_SKEW.as_millis() as u64))
+}
+
+/// Deployments get a name each, so that certificates of one are never good in another.
+fn fresh_name() -> Deployment {
+    let suffix: [u8; 4] = crypto::random::bytes();
+    let name = format!("dev-{:08x}", u32::from_be_bytes(suffix));
+    name.parse().expect("lower-case letters, digits and a hyphen")
+}
+
+fn split_names(names: &[String]) -> (Vec<IpAddr>, Vec<String>) {
+    let (mut addresses, mut dns) = (Vec::new(), Vec::new());
+    for name in names {
+        match name.parse() {
+            Ok(address) => addresses.push(address),
+            Err(_) => dns.push(name.clone()),
+        }
+    }
+    (addresses, dns)
+}
+
+fn read(path: &Path) -> Result<String, DeploymentError> {
+    fs::read_to_string(path).map_err(|source| DeploymentError::Io { path: path.to_owned(), source })
+}
+
+/// Makes a folder that only its owner can look into.
+fn make_private_dir(path: &Path) -> Result<(), DeploymentError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| DeploymentError::Io { path: path.to_owned(), source })
+}
+
+fn create_private(path: &Path) -> Result<fs::File, DeploymentError> {
+    let opened = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    opened.map_err(|source| DeploymentError::Io { path: path.to_owned(), source })
+}
+
+/// Writes a file that only its owner can read: whole or not at all.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), DeploymentError> {
+    let failed = |source| DeploymentError::Io { path: path.to_owned(), source };
+    let draft = path.with_extension("new");
+    let _ = fs::remove_file(&draft);
+    let mut file = create_private(&draft)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&draft, path).map_err(failed)
+}

@@ -1,0 +1,197 @@
+//! What a process that serves has in common, whichever services it runs: configuration, trust, listeners, the end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attest::platform::Platform;
+use crypto::SealingKey;
+use tokio::task::JoinSet;
+use types::service::{Api, Role};
+
+use crate::config::{Config, ConfigError};
+use crate::deployment::{DeploymentError, DevDeployment, Trust};
+use crate::listener::{self, Bound, Shutdown};
+use crate::tls::{Acceptor, Connector, Credentials, TlsError};
+use crate::{Client, Protocol, Service, telemetry};
+
+/// Which platforms a process may run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `--dev`: the simulated platform, with every key on this disk.
+    Dev,
+    /// A real one.
+    Attested,
+}
+
+/// Why a process can't serve.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// There is no platform to serve on.
+    #[error(
+        "this machine's only platform is the simulated one, which protects nothing from its operator; \
+         start with --dev to accept that for development"
+    )]
+    NoPlatform,
+    /// The configuration makes no sense.
+    #[error("configuration")]
+    Config(#[from] ConfigError),
+    /// The data directory's trust can't be had.
+    #[error("the deployment in the data directory can't be used")]
+    Deployment(#[from] DeploymentError),
+    /// TLS can't be set up.
+    #[error("TLS")]
+    Tls(#[from] TlsError),
+    /// An address can't be had.
+    #[error("address")]
+    Bind(#[source] std::io::Error),
+}
+
+/// A process that serves.
+pub struct Host {
+    config: Config,
+    deployment: Arc<DevDeployment>,
+    trust: Arc<Trust>,
+    shutdown: Shutdown,
+    listeners: JoinSet<()>,
+    at_end: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Host {
+    /// Prepares a process: opens or makes the data directory's deployment.
+    ///
+    /// # Errors
+    /// When the mode allows no platform that this machine has, or the data directory can't be used.
+    pub fn new(mut config: Config, mode: Mode) -> Result<Self, HostError> {
+        config.check()?;
+        raise_file_limit();
+        if mode == Mode::Attested {
+            return Err(HostError::NoPlatform);
+        }
+        // Paths are handed to clients, who may stand elsewhere.
+        config.data_dir = std::path::absolute(&config.data_dir)
+            .map_err(|source| DeploymentError::Io { path: config.data_dir.clone(), source })?;
+        let deployment = Arc::new(DevDeployment::open_or_create(&config.data_dir)?);
+        let trust = Arc::new(deployment.trust()?);
+        Ok(Host {
+            config,
+            deployment,
+            trust,
+            shutdown: Shutdown::default(),
+            listeners: JoinSet::new(),
+            at_end: Vec::new(),
+        })
+    }
+
+    /// The configuration, with the addresses that listeners really have.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The platform that the services run on.
+    pub fn platform(&self) -> Platform {
+        self.deployment.platform()
+    }
+
+    /// The order to stop, for background tasks to hear.
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// A service's key for data at rest.
+    ///
+    /// # Errors
+    /// When the platform does not give it.
+    pub fn sealing_key(&self, role: Role) -> Result<SealingKey, HostError> {
+        Ok(self.deployment.sealing_key(role)?)
+    }
+
+    /// A service's identity, for its listeners and its calls.
+    ///
+    /// # Errors
+    /// When no certificate can be made.
+    pub fn credentials(&self, role: Role) -> Result<Credentials, HostError> {
+        let mut names = self.config.hosts.clone();
+        for api in Api::ALL.into_iter().filter(|api| api.role() == role) {
+            names.push(self.config.listen(api).ip().to_string());
+        }
+        names.extend(self.config.fns.advertise.filter(|_| role == Role::Fns).map(|at| at.ip().to_string()));
+        names.sort();
+        names.dedup();
+        Ok(self.deployment.credentials(role, names)?)
+    }
+
+    /// Binds an API's configured address; the configuration then names the real one.
+    ///
+    /// # Errors
+    /// When the address can't be had.
+    pub async fn bind(&mut self, api: Api) -> Result<Bound, HostError> {
+        let bound = listener::bind(api, self.config.listen(api)).await.map_err(HostError::Bind)?;
+        let address = bound.address().map_err(HostError::Bind)?;
+        *listen_mut(&mut self.config, api) = address;
+        Ok(bound)
+    }
+
+    /// Serves an API in the background until the end.
+    ///
+    /// # Errors
+    /// When TLS can't be set up.
+    pub fn serve<S: Service>(
+        &mut self,
+        bound: Bound,
+        service: Arc<S>,
+        credentials: &Credentials,
+    ) -> Result<(), HostError> {
+        let acceptor = Acceptor::new(S::Protocol::API, credentials.clone(), self.trust.clone())?;
+        let health = telemetry::health(self.platform());
+        let (limits, shutdown) = (self.config.limits.clone(), self.shutdown.clone());
+        self.listeners.spawn(async move { bound.serve(service, acceptor, &limits, health, shutdown).await });
+        Ok(())
+    }
+
+    /// A client of a service in another process, acting with these credentials.
+    pub fn client<P: Protocol>(&self, credentials: &Credentials) -> Client<P> {
+        let connector = Connector::new(P::API, Some(credentials.clone()), self.trust.clone());
+        Client::remote(connector, self.config.connect(P::API))
+    }
+
+    /// Has something done at the end, after the listeners have drained.
+    pub fn at_end(&mut self, last: impl Future<Output = ()> + Send + 'static) {
+        self.at_end.push(Box::pin(last));
+    }
+
+    /// Gives the order to stop and returns when every listener has drained and everything for the end is done.
+    pub async fn stop(mut self) {
+        /// Beyond the drain time a listener only has to notice.
+        const GRACE: Duration = Duration::from_secs(1);
+        self.shutdown.begin();
+        let drained = async { while self.listeners.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(self.config.limits.drain() + GRACE, drained).await;
+        for last in self.at_end {
+            last.await;
+        }
+    }
+}
+
+fn listen_mut(config: &mut Config, api: Api) -> &mut SocketAddr {
+    match api {
+        Api::Kms => &mut config.kms.listen,
+        Api::TdfsExternal => &mut config.tdfs.external,
+        Api::TdfsInternal => &mut config.tdfs.internal,
+        Api::TmsExternal => &mut config.tms.external,
+        Api::TmsInternal => &mut config.tms.internal,
+        Api::FnsExternal => &mut config.fns.external,
+    }
+}
+
+/// Lets the process hold as many connections as the system allows; the default is often 1024.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}

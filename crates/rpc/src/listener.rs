@@ -1,0 +1,371 @@
+//! Accepts connections for one API, within limits that no caller can exceed and one caller can't use up.
+//!
+//! Memory is bounded by three numbers: connections (past the limit the longest idle one makes room, so that idle
+//! connections never keep anyone out), requests in flight, and request bytes buffered over all connections.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use types::service::Api;
+
+use crate::config::Limits;
+use crate::connection;
+use crate::dispatch::{Handler, Serve};
+use crate::tls::Acceptor;
+use crate::{Protocol, Service, openapi};
+
+/// The order to stop, given once and heard by every listener.
+#[derive(Clone)]
+pub struct Shutdown {
+    sender: Arc<watch::Sender<bool>>,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Shutdown { sender: Arc::new(watch::Sender::new(false)) }
+    }
+}
+
+impl Shutdown {
+    /// Gives the order.
+    pub fn begin(&self) {
+        self.sender.send_replace(true);
+    }
+
+    /// Returns once the order was given.
+    pub async fn begun(&self) {
+        // The sender lives in `self`, so waiting for it can't fail.
+        let _ = self.sender.subscribe().wait_for(|begun| *begun).await;
+    }
+
+    fn has_begun(&self) -> bool {
+        *self.sender.borrow()
+    }
+}
+
+/// How long each part of a connection's life may take.
+pub(crate) struct Times {
+    pub(crate) handshake: Duration,
+    pub(crate) header: Duration,
+    pub(crate) request: Duration,
+    pub(crate) idle: Duration,
+    drain: Duration,
+}
+
+/// What every connection of a listener shares.
+pub(crate) struct Gate {
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) request_bytes: usize,
+    pub(crate) times: Times,
+    pub(crate) health: Bytes,
+    pub(crate) openapi: Bytes,
+    shutdown: Shutdown,
+    requests: Budget,
+    buffered: Budget,
+}
+
+impl Gate {
+    fn new<S: Service>(service: Arc<S>, limits: &Limits, health: Bytes, shutdown: Shutdown) -> Self {
+        let seconds = Duration::from_secs;
+        let times = Times {
+            handshake: seconds(limits.handshake_seconds),
+            header: seconds(limits.header_seconds),
+            request: seconds(limits.request_seconds),
+            idle: seconds(limits.idle_seconds),
+            drain: limits.drain(),
+        };
+        Gate {
+            handler: Arc::new(Serve(service)),
+            request_bytes: limits.request_bytes(S::Protocol::API),
+            times,
+            health,
+            openapi: openapi::json::<S::Protocol>().into(),
+            shutdown,
+            requests: Budget::new(limits.requests),
+            buffered: Budget::new(limits.buffered_bytes),
+        }
+    }
+
+    /// Returns once the listener is to stop.
+    pub(crate) async fn stopping(&self) {
+        self.shutdown.begun().await;
+    }
+
+    /// Whether the listener is to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shutdown.has_begun()
+    }
+}
+
+/// A number of things of which only so many may be out at once.
+struct Budget {
+    free: AtomicUsize,
+}
+
+impl Budget {
+    fn new(limit: usize) -> Self {
+        Budget { free: AtomicUsize::new(limit) }
+    }
+
+    fn take(&self, count: usize) -> bool {
+        self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(count)).is_ok()
+    }
+
+    fn give_back(&self, count: usize) {
+        self.free.fetch_add(count, Ordering::AcqRel);
+    }
+}
+
+/// What one request in progress holds; dropping it gives all of it back.
+pub(crate) struct Busy {
+    gate: Arc<Gate>,
+    slot: Arc<Slot>,
+    reserved: usize,
+    entered: bool,
+}
+
+/// Request bytes that need no reservation: what the connection limit alone bounds.
+const UNRESERVED_BYTES: usize = 64 << 10;
+
+impl Busy {
+    pub(crate) fn new(gate: Arc<Gate>, slot: Arc<Slot>) -> Self {
+        Busy { gate, slot, reserved: 0, entered: false }
+    }
+
+    /// Makes room for a request of so many bytes so far.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(UNRESERVED_BYTES).saturating_sub(self.reserved);
+        let taken = more == 0 || self.gate.buffered.take(more);
+        if taken {
+            self.reserved += more;
+        }
+        taken
+    }
+
+    /// Takes a place among the requests in flight.
+    pub(crate) fn enter(&mut self) -> bool {
+        self.entered = self.gate.requests.take(1);
+        if self.entered {
+            self.slot.in_flight.fetch_add(1, Ordering::AcqRel);
+        }
+        self.entered
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.gate.buffered.give_back(self.reserved);
+        if self.entered {
+            self.gate.requests.give_back(1);
+            self.slot.touch();
+            self.slot.in_flight.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// One connection's place in its listener.
+pub(crate) struct Slot {
+    in_flight: AtomicUsize,
+    opened: Instant,
+    /// When the last request ended, in milliseconds after `opened`.
+    last_used: AtomicU64,
+    evicted: AtomicBool,
+    evict: Notify,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Slot {
+            in_flight: AtomicUsize::new(0),
+            opened: Instant::now(),
+            last_used: AtomicU64::new(0),
+            evicted: AtomicBool::new(false),
+            evict: Notify::new(),
+        }
+    }
+
+    fn touch(&self) {
+        self.last_used.store(self.opened.elapsed().as_millis() as u64, Ordering::Release);
+    }
+
+    /// How long there has been no request; `None` while there is one.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        let last = Duration::from_millis(self.last_used.load(Ordering::Acquire));
+        (self.in_flight.load(Ordering::Acquire) == 0).then(|| self.opened.elapsed().saturating_sub(last))
+    }
+}
+
+/// The connections of one listener.
+struct Slots {
+    limit: usize,
+    next: AtomicU64,
+    open: Mutex<HashMap<u64, Arc<Slot>>>,
+}
+
+impl Slots {
+    /// Takes a place, for which the longest idle connection makes room if need be.
+    fn take(self: &Arc<Self>) -> Option<Place> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= self.limit {
+            let candidates = open.values().filter(|slot| !slot.evicted.load(Ordering::Acquire));
+            let longest = candidates.filter_map(|slot| Some((slot.idle_for()?, slot))).max_by_key(|(idle, _)| *idle)?.1;
+            longest.evicted.store(true, Ordering::Release);
+            longest.evict.notify_one();
+        }
+        let (id, slot) = (self.next.fetch_add(1, Ordering::Relaxed), Arc::new(Slot::new()));
+        open.insert(id, slot.clone());
+        Some(Place { id, slot, slots: self.clone() })
+    }
+}
+
+/// A taken place; dropping it frees it.
+struct Place {
+    id: u64,
+    slot: Arc<Slot>,
+    slots: Arc<Slots>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.slots.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// A listener that is bound and not yet serving, so that its port is known before its service exists.
+pub struct Bound {
+    api: Api,
+    socket: TcpListener,
+}
+
+/// Binds an API's address. Port 0 takes a free one.
+///
+/// # Errors
+/// When the address can't be had; the error names API and address.
+pub async fn bind(api: Api, address: SocketAddr) -> std::io::Result<Bound> {
+    let named =
+        |error: std::io::Error| std::io::Error::new(error.kind(), format!("{api} can't listen on {address}: {error}"));
+    Ok(Bound { api, socket: TcpListener::bind(address).await.map_err(named)? })
+}
+
+impl Bound {
+    /// The address with the real port.
+    ///
+    /// # Errors
+    /// When the operating system does not tell.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until the order to stop, then lets requests in flight end.
+    pub async fn serve<S: Service>(
+        self,
+        service: Arc<S>,
+        acceptor: Acceptor,
+        limits: &Limits,
+        health: Bytes,
+        shutdown: Shutdown,
+    ) {
+        debug_assert_eq!(self.api, S::Protocol::API);
+        let gate = Arc::new(Gate::new(service, limits, health, shutdown));
+        let slots = Arc::new(Slots { limit: limits.connections, next: AtomicU64::new(0), open: Mutex::default() });
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+                () = gate.stopping() => break,
+            };
+            match accepted {
+                Ok((socket, _)) => admit(socket, &acceptor, &gate, &slots, &mut connections),
+                Err(error) => back_off(self.api, &error).await,
+            }
+        }
+        drop(self.socket);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(gate.times.drain, drained).await;
+    }
+}
+
+fn admit(socket: TcpStream, acceptor: &Acceptor, gate: &Arc<Gate>, slots: &Arc<Slots>, all: &mut JoinSet<()>) {
+    let Some(place) = slots.take() else {
+        metrics::counter!("teehouse_connections_refused_total", "api" => gate.handler.api().as_str()).increment(1);
+        return;
+    };
+    let (acceptor, gate) = (acceptor.clone(), gate.clone());
+    all.spawn(async move {
+        let gauge = metrics::gauge!("teehouse_connections", "api" => gate.handler.api().as_str());
+        gauge.increment(1);
+        tokio::select! {
+            () = handshake_and_serve(socket, acceptor, gate, place.slot.clone()) => {}
+            () = place.slot.evict.notified() => {}
+        }
+        gauge.decrement(1);
+    });
+}
+
+async fn handshake_and_serve(socket: TcpStream, acceptor: Acceptor, gate: Arc<Gate>, slot: Arc<Slot>) {
+    // Small frames must not wait for each other's acknowledgements.
+    let _ = socket.set_nodelay(true);
+    let accepted = tokio::select! {
+        accepted = timeout(gate.times.handshake, acceptor.accept(socket)) => accepted,
+        () = gate.stopping() => return,
+    };
+    match accepted {
+        Ok(Ok((negotiated, stream, peer))) => {
+            slot.touch();
+            connection::serve(stream, negotiated, peer, gate, slot).await;
+        }
+        Ok(Err(error)) => tracing::debug!(api = %gate.handler.api(), %error, "handshake failed"),
+        Err(_) => tracing::debug!(api = %gate.handler.api(), "handshake timed out"),
+    }
+}
+
+/// Out of file descriptors or the like: wait for connections to end instead of spinning.
+async fn back_off(api: Api, error: &std::io::Error) {
+    tracing::warn!(%api, %error, "can't accept connections");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slots(limit: usize) -> Arc<Slots> {
+        Arc::new(Slots { limit, next: AtomicU64::new(0), open: Mutex::default() })
+    }
+
+    #[test]
+    fn a_full_listener_evicts_the_longest_idle_connection() {
+        let slots = slots(2);
+        let (old, young) = (slots.take().expect("free"), slots.take().expect("free"));
+        old.slot.last_used.store(0, Ordering::Release);
+        std::thread::sleep(Duration::from_millis(5));
+        young.slot.touch();
+        assert!(slots.take().is_some());
+        assert!(old.slot.evicted.load(Ordering::Acquire) && !young.slot.evicted.load(Ordering::Acquire));
+    }
+
+    #[test]
+    fn a_listener_full_of_requests_evicts_nobody() {
+        let slots = slots(1);
+        let busy = slots.take().expect("free");
+        busy.slot.in_flight.store(1, Ordering::Release);
+        assert!(slots.take().is_none());
+    }
+
+    #[test]
+    fn a_budget_is_never_overdrawn() {
+        let budget = Budget::new(3);
+        assert!(budget.take(2) && !budget.take(2) && budget.take(1) && !budget.take(1));
+        budget.give_back(3);
+        assert!(budget.take(3));
+    }
+}

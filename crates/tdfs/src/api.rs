@@ -1,0 +1,72 @@
+//! The tdfs's two APIs: authenticate, then call the service.
+
+use std::sync::Arc;
+
+use rpc::authn::authenticate;
+use rpc::{Ctx, Service, protocol};
+use types::wire::{tdfs_external as external, tdfs_internal as internal};
+
+use crate::{Error, Tdfs};
+
+/// The tdfs on the user plane.
+pub struct External(pub Arc<Tdfs>);
+
+impl Service for External {
+    type Protocol = protocol::TdfsExternal;
+    type Error = Error;
+
+    async fn call(&self, ctx: Ctx, request: external::Request) -> Result<external::Response, Error> {
+        use external::{FoundFile, Request, Response};
+        let tdfs = &self.0;
+        match request {
+            Request::Create(create) => {
+                let caller = authenticate(&*tdfs.identity, create.user_id.clone(), &create.user_token).await?;
+                Ok(Response::Create(tdfs.create(&caller, create, ctx.now).await?))
+            }
+            Request::Get(get) => {
+                let caller = authenticate(&*tdfs.identity, get.user_id, &get.user_token).await?;
+                Ok(Response::Get(FoundFile { file_info: tdfs.get(&caller, get.file_id).await? }))
+            }
+            Request::List(list) => {
+                let caller = authenticate(&*tdfs.identity, list.user_id, &list.user_token).await?;
+                Ok(Response::List(tdfs.list(&caller, list.limit, list.cursor).await?))
+            }
+            Request::Delete(delete) => {
+                let caller = authenticate(&*tdfs.identity, delete.user_id, &delete.user_token).await?;
+                Ok(Response::Delete(FoundFile { file_info: tdfs.delete(caller, delete.file_id).await? }))
+            }
+        }
+    }
+}
+
+/// The tdfs on the service plane.
+pub struct Internal(pub Arc<Tdfs>);
+
+impl Service for Internal {
+    type Protocol = protocol::TdfsInternal;
+    type Error = Error;
+
+    async fn call(&self, ctx: Ctx, request: internal::Request) -> Result<internal::Response, Error> {
+        use internal::{Authenticated, FoundRecord, FoundUsers, HeldInputs, Released, Request, Response};
+        let tdfs = &self.0;
+        match request {
+            Request::Create(create) => Ok(Response::Create(tdfs.create_output(create, ctx.now).await?)),
+            Request::Get(get) => Ok(Response::Get(FoundRecord { file_info: tdfs.record(get.file_id).await? })),
+            Request::Authenticate(ask) => {
+                let success = tdfs.identity.verify(&ask.user_id, &ask.user_token).await?;
+                Ok(Response::Authenticate(Authenticated { success }))
+            }
+            Request::Users(ask) => {
+                Ok(Response::Users(FoundUsers { user_ids: tdfs.identity.existing(&ask.user_ids).await? }))
+            }
+            Request::Hold(hold) => {
+                let files = tdfs.hold(hold.task_id, hold.user_id, hold.files).await?;
+                Ok(Response::Hold(HeldInputs { files }))
+            }
+            Request::Release(release) => {
+                tdfs.release(release.task_id).await?;
+                Ok(Response::Release(Released { success: true }))
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The tdfs's tables.
+
+use serde::{Deserialize, Serialize};
+use store::{NewestFirst, Range, Records, Store, StoreError, Table, Transaction};
+use types::digest::Digest;
+use types::file::{AllowPolicy, FileName};
+use types::id::{FileId, KeyId, TaskId};
+use types::time::UnixMillis;
+use types::user::UserId;
+
+use crate::Error;
+use crate::authz::{Delete, Permit};
+
+/// Files by id.
+const FILES: Table<String, FileRow> = Table::new("files");
+/// Every owner's files, newest first.
+const OWNED: Table<(String, NewestFirst), FileId> = Table::new("owned files");
+/// Tasks that have a file as input and have not ended.
+const HOLDS: Table<(String, String), ()> = Table::new("holds by file");
+/// The same, from the task's side.
+const HELD: Table<(String, String), ()> = Table::new("holds by task");
+/// Keys whose file is gone, until the kms has removed them too.
+const DOOMED_KEYS: Table<String, ()> = Table::new("keys to remove");
+
+/// A file's record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FileRow {
+    /// Who owns it.
+    pub owner: UserId,
+    /// Its display name.
+    pub name: FileName,
+    /// SHA-256 of the plaintext.
+    pub sha256: Digest,
+    /// Size of the plaintext, in bytes.
+    pub size: u64,
+    /// The task that wrote it.
+    pub task_id: Option<TaskId>,
+    /// Who else may read it when the policy allows collaborators.
+    pub collaborators: Vec<UserId>,
+    /// Who may read it.
+    pub allow_policy: AllowPolicy,
+    /// The key's name in the kms.
+    pub key_id: KeyId,
+    /// Its place in its owner's list.
+    pub sequence: u64,
+    /// When it was declared.
+    pub created: UnixMillis,
+}
+
+pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            let row = FileRow { sequence: tx.sequence(), ..row.clone() };
+            tx.insert(&OWNED, (row.owner.as_str(), NewestFirst(row.sequence)), &id)?;
+            tx.insert(&FILES, id.as_str(), &row)
+        })
+        .await
+}
+
+pub(crate) async fn get(store: &Store, id: FileId) -> Result<Option<FileRow>, StoreError> {
+    store.read(move |snapshot| snapshot.get(&FILES, id.as_str())).await
+}
+
+/// One page of an owner's files, and the place where the next one begins.
+pub(crate) async fn list(
+    store: &Store,
+    owner: UserId,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<(Vec<FileId>, Option<u64>), StoreError> {
+    store
+        .read(move |snapshot| {
+            let mut range = Range::starting_with(owner.as_str());
+            if let Some(sequence) = after {
+                range = range.after((owner.as_str(), NewestFirst(sequence)));
+            }
+            let mut rows = snapshot.scan(&OWNED, range, limit + 1)?;
+            let more = rows.len() > limit;
+            rows.truncate(limit);
+            let next = rows.last().filter(|_| more).map(|((_, NewestFirst(sequence)), _)| *sequence);
+            Ok((rows.into_iter().map(|(_, id)| id).collect(), next))
+        })
+        .await
+}
+
+/// Removes a file that `permit` allows to remove, unless a task holds it; its key is doomed in the same commit.
+pub(crate) async fn delete(
+    store: &Store,
+    id: FileId,
+    permit: impl Fn(&FileId, &FileRow) -> Result<Permit<Delete>, Error> + Send + Sync + 'static,
+) -> Result<FileRow, Error> {
+    store
+        .write(move |tx| {
+            let row = tx.get(&FILES, id.as_str())?.ok_or_else(|| Error::NoSuchFile(id.clone()))?;
+            let permit = permit(&id, &row)?;
+            remove(tx, &permit, &row)?;
+            Ok(row)
+        })
+        .await
+}
+
+fn remove(tx: &mut Transaction<'_>, permit: &Permit<Delete>, row: &FileRow) -> Result<(), Error> {
+    let file = permit.file();
+    if !tx.scan(&HOLDS, Range::starting_with(file.as_str()), 1)?.is_empty() {
+        return Err(Error::InUse(file.clone()));
+    }
+    tx.remove(&FILES, file.as_str())?;
+    tx.remove(&OWNED, (row.owner.as_str(), NewestFirst(row.sequence)))?;
+    tx.insert(&DOOMED_KEYS, row.key_id.as_str(), &())?;
+    Ok(())
+}
+
+/// Holds files for a task, all or none; returns their rows.
+pub(crate) async fn hold(
+    store: &Store,
+    task: TaskId,
+    files: Vec<FileId>,
+    readable: impl Fn(&FileId, &FileRow) -> Result<(), Error> + Send + Sync + 'static,
+) -> Result<Vec<FileRow>, Error> {
+    store
+        .write(move |tx| {
+            let mut rows = Vec::with_capacity(files.len());
+            for file in &files {
+                let row = tx.get(&FILES, file.as_str())?.ok_or_else(|| Error::NoSuchFile(file.clone()))?;
+                readable(file, &row)?;
+                tx.insert(&HOLDS, (file.as_str(), task.as_str()), &())?;
+                tx.insert(&HELD, (task.as_str(), file.as_str()), &())?;
+                rows.push(row);
+            }
+            Ok(rows)
+        })
+        .await
+}
+
+/// Releases every file that a task holds.
+pub(crate) async fn release(store: &Store, task: TaskId) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            for ((task, file), ()) in tx.scan(&HELD, Range::starting_with(task.as_str()), usize::MAX)? {
+                tx.remove(&HELD, (task.as_str(), file.as_str()))?;
+                tx.remove(&HOLDS, (file.as_str(), task.as_str()))?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Keys that the kms has still to remove.
+pub(crate) async fn doomed_keys(store: &Store, limit: usize) -> Result<Vec<KeyId>, StoreError> {
+    let rows = store.read(move |snapshot| snapshot.scan(&DOOMED_KEYS, .., limit)).await?;
+    Ok(rows.into_iter().filter_map(|(key, ())| key.parse().ok()).collect())
+}
+
+/// The kms has removed a key.
+pub(crate) async fn key_is_gone(store: &Store, key: KeyId) -> Result<(), StoreError> {
+    store.write(move |tx| tx.remove(&DOOMED_KEYS, key.as_str()).map(|_| ())).await
+}

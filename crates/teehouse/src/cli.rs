@@ -1,0 +1,118 @@
+//! The command line: which nouns and verbs there are.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::output::Output;
+use crate::{call, completions, demo, exit, file, function, openapi, serve, task, user};
+
+const EXAMPLES: &str = "\
+Examples:
+  teehouse demo                          the whole journey of two parties, in a temporary directory
+  teehouse serve --dev                   all services on this machine, for development
+  teehouse user add alice                a user; prints the token
+  teehouse file put customers.txt --lines
+  teehouse task create psi --with bob --file FILE_ID
+  teehouse task run TASK_ID
+
+Settings:
+  Flags come first, then TEEHOUSE_* variables, then a client.toml (--client-config, else the one in
+  TEEHOUSE_DATA_DIR, else ~/.config/teehouse/client.toml). `serve --dev` writes DATA_DIR/client.toml, so
+  TEEHOUSE_DATA_DIR, TEEHOUSE_USER and TEEHOUSE_TOKEN are all that a laptop needs.
+
+Exit status:
+  0  done
+  1  refused, or failed
+  2  wrong usage or settings
+  3  a service can't be reached
+  4  bytes are not what was declared
+  5  what answers is not to be trusted";
+
+/// Confidential computing for parties who do not trust each other.
+///
+/// Several parties encrypt files on their own machines, agree on one function over them, and get only its results.
+#[derive(Parser)]
+#[command(name = "teehouse", version = crate::VERSION, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    /// Print machine-readable JSON on standard output, and errors as JSON on standard error.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play the whole journey: two parties, their files, psi, and what each of them learns.
+    Demo(demo::Args),
+    /// Start the services.
+    Serve(serve::Args),
+    /// Manage users and their tokens, on a data directory.
+    User(user::Args),
+    /// Put, get and manage your files.
+    File(file::Args),
+    /// Create, approve and run tasks, and fetch their results.
+    Task(task::Args),
+    /// Show the functions that tasks can run.
+    Function(function::Args),
+    /// Send one raw document to a service, for people who debug clients.
+    Call(call::Args),
+    /// Print an API's OpenAPI document.
+    Openapi(openapi::Args),
+    /// Print a shell's completion script.
+    Completions(completions::Args),
+}
+
+/// Runs the command that the process's arguments name.
+pub fn main() -> ExitCode {
+    let Cli { json, command } = Cli::parse();
+    let output = Output::new(json);
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(run(command, &output));
+            // A blocked read of standard input must not hold up the end.
+            runtime.shutdown_background();
+            exit::status(&output, outcome)
+        }
+        Err(error) => exit::status(&output, Err(error.into())),
+    }
+}
+
+async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(args, output).await,
+        Command::Serve(args) => serve::run(args, output).await,
+        Command::User(args) => user::run(args, output).await,
+        Command::File(args) => file::run(args, output).await,
+        Command::Task(args) => task::run(args, output).await,
+        Command::Function(args) => function::run(&args, output),
+        Command::Call(args) => call::run(args, output).await,
+        Command::Openapi(args) => openapi::run(&args, output),
+        Command::Completions(args) => completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_does_and_shows_an_example() {
+        fn check(command: &clap::Command) {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name} has no description");
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.contains("Example"), "{name} shows no example");
+            command.get_subcommands().filter(|verb| verb.get_name() != "help").for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

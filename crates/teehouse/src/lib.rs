@@ -1,0 +1,22 @@
+//! The binary a person meets: everything served from one process, a demonstration, and the client's verbs.
+//!
+//! One file per noun of the command line. [`system`] is the only place where services are put together; [`demo`] plays
+//! the two-party journey on it.
+
+mod call;
+pub mod cli;
+mod completions;
+pub mod demo;
+mod exit;
+mod file;
+mod function;
+mod openapi;
+mod output;
+mod serve;
+mod settings;
+pub mod system;
+mod task;
+mod user;
+
+/// The version and the commit that it was built from.
+pub const VERSION: &str = env!("TEEHOUSE_VERSION");

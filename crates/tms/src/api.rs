@@ -1,0 +1,84 @@
+//! The tms's two APIs: authenticate, then call the service.
+
+use std::sync::Arc;
+
+use rpc::authn::authenticate;
+use rpc::{Ctx, Service, protocol};
+use types::file::PinnedFile;
+use types::wire::{tms_external as external, tms_internal as internal};
+
+use crate::task::Task;
+use crate::{Error, Tms};
+
+/// The tms on the user plane.
+pub struct External(pub Arc<Tms>);
+
+impl Service for External {
+    type Protocol = protocol::TmsExternal;
+    type Error = Error;
+
+    async fn call(&self, ctx: Ctx, request: external::Request) -> Result<external::Response, Error> {
+        use external::{FoundTask, Request, Response};
+        let tms = &self.0;
+        match request {
+            Request::Create(create) => {
+                let caller = authenticate(&*tms.identity, create.user_id.clone(), &create.user_token).await?;
+                Ok(Response::Create(tms.create(&caller, create, ctx.now).await?))
+            }
+            Request::Get(get) => {
+                let caller = authenticate(&*tms.identity, get.user_id, &get.user_token).await?;
+                Ok(Response::Get(FoundTask { task_info: tms.get(&caller, get.task_id).await? }))
+            }
+            Request::Update(approve) => {
+                let caller = authenticate(&*tms.identity, approve.user_id.clone(), &approve.user_token).await?;
+                Ok(Response::Update(tms.approve(caller, approve).await?))
+            }
+            Request::List(list) => {
+                let caller = authenticate(&*tms.identity, list.user_id, &list.user_token).await?;
+                Ok(Response::List(tms.list(&caller, list.limit, list.cursor).await?))
+            }
+        }
+    }
+}
+
+/// The tms on the service plane.
+pub struct Internal(pub Arc<Tms>);
+
+impl Service for Internal {
+    type Protocol = protocol::TmsInternal;
+    type Error = Error;
+
+    async fn call(&self, ctx: Ctx, request: internal::Request) -> Result<internal::Response, Error> {
+        use internal::{FoundTask, Request, Response, Updated};
+        let tms = &self.0;
+        match request {
+            Request::Get(get) => {
+                let task = tms.task(&get.task_id).await?;
+                Ok(Response::Get(FoundTask { manifest: Some(task.manifest()), task_info: info(task) }))
+            }
+            Request::Update(update) => Ok(Response::Update(Updated { success: tms.update(update, ctx.now).await? })),
+            Request::Renew(renew) => Ok(Response::Renew(Updated { success: tms.renew(&renew) })),
+            Request::Register(register) => {
+                tms.register(register).await?;
+                Ok(Response::Register(Updated { success: true }))
+            }
+        }
+    }
+}
+
+fn info(task: Task) -> internal::TaskInfo {
+    internal::TaskInfo {
+        status: task.status(),
+        approved_user_number: task.collaborators.iter().filter(|collaborator| collaborator.approved).count(),
+        user_id: task.creator,
+        collaborator_list: task.collaborators,
+        function_name: task.function.name,
+        function_type: task.function_type,
+        ip: task.node.ip(),
+        port: task.node.port(),
+        task_token: task.token,
+        input_files: task.inputs.iter().map(PinnedFile::task_file).collect(),
+        output_files: task.outputs,
+        task_result_file_id: task.result_file,
+    }
+}

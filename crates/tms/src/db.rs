@@ -1,0 +1,193 @@
+//! The tms's tables. Every change of a task is one compare-and-set transaction over a pure function of its record.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use store::{NewestFirst, Range, Records, Store, StoreError, Table, Transaction};
+use types::function::FunctionInfo;
+use types::id::TaskId;
+use types::user::UserId;
+
+use crate::task::{Lease, Task};
+
+/// Tasks by id.
+const TASKS: Table<String, Task> = Table::new("tasks");
+/// Every participant's tasks, newest first.
+const BY_USER: Table<(String, NewestFirst), TaskId> = Table::new("tasks by participant");
+/// Tasks that a function node runs.
+const RUNNING: Table<String, ()> = Table::new("running tasks");
+/// Tasks whose inputs the tdfs may still hold although they ended or never came to be.
+const HOLDING: Table<String, ()> = Table::new("inputs to release");
+/// Functions that some node offers.
+const FUNCTIONS: Table<String, FunctionRow> = Table::new("functions");
+
+/// A function and the nodes that offer it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FunctionRow {
+    pub(crate) info: FunctionInfo,
+    pub(crate) nodes: Vec<SocketAddr>,
+}
+
+pub(crate) async fn task(store: &Store, id: TaskId) -> Result<Option<Task>, StoreError> {
+    store.read(move |snapshot| snapshot.get(&TASKS, id.as_str())).await
+}
+
+/// Notes that the tdfs is about to hold inputs for a task that does not exist yet.
+pub(crate) async fn intend(store: &Store, id: TaskId) -> Result<(), StoreError> {
+    store.write(move |tx| tx.insert(&HOLDING, id.as_str(), &())).await
+}
+
+/// Keeps a new task.
+pub(crate) async fn create(store: &Store, id: TaskId, task: Task) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            let sequence = NewestFirst(tx.sequence());
+            for user in task.participants() {
+                tx.insert(&BY_USER, (user.as_str(), sequence), &id)?;
+            }
+            if !task.inputs.is_empty() {
+                tx.remove(&HOLDING, id.as_str())?;
+            }
+            tx.insert(&TASKS, id.as_str(), &task)
+        })
+        .await
+}
+
+/// Replaces a task by what `change` makes of it. `None`: no such task.
+pub(crate) async fn change<E>(
+    store: &Store,
+    id: TaskId,
+    change: impl Fn(Task) -> Result<Task, E> + Send + Sync + 'static,
+) -> Result<Option<Task>, E>
+where
+    E: From<StoreError> + Send + 'static,
+{
+    store
+        .write(move |tx| {
+            let Some(before) = tx.get(&TASKS, id.as_str())? else { return Ok(None) };
+            let after = change(before)?;
+            put(tx, &id, &after)?;
+            Ok(Some(after))
+        })
+        .await
+}
+
+/// Writes a changed task, and keeps the tables that follow from its state in step with it.
+fn put(tx: &mut Transaction<'_>, id: &TaskId, task: &Task) -> Result<(), StoreError> {
+    if task.lease.is_some() {
+        tx.insert(&RUNNING, id.as_str(), &())?;
+    } else {
+        tx.remove(&RUNNING, id.as_str())?;
+    }
+    if task.status().is_final() && !task.inputs.is_empty() {
+        tx.insert(&HOLDING, id.as_str(), &())?;
+    }
+    tx.insert(&TASKS, id.as_str(), task)
+}
+
+/// One page of a user's tasks, and the place where the next one begins.
+pub(crate) async fn list(
+    store: &Store,
+    user: UserId,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<(Vec<TaskId>, Option<u64>), StoreError> {
+    store
+        .read(move |snapshot| {
+            let mut range = Range::starting_with(user.as_str());
+            if let Some(sequence) = after {
+                range = range.after((user.as_str(), NewestFirst(sequence)));
+            }
+            let mut rows = snapshot.scan(&BY_USER, range, limit + 1)?;
+            let more = rows.len() > limit;
+            rows.truncate(limit);
+            let next = rows.last().filter(|_| more).map(|((_, NewestFirst(sequence)), _)| *sequence);
+            Ok((rows.into_iter().map(|(_, id)| id).collect(), next))
+        })
+        .await
+}
+
+/// Every running task with its lease and time limit in milliseconds.
+pub(crate) fn running(store: &Store) -> Result<Vec<(TaskId, Lease, u64)>, StoreError> {
+    store.read_blocking(|snapshot| {
+        let mut found = Vec::new();
+        for (id, ()) in snapshot.scan(&RUNNING, .., usize::MAX)? {
+            let task: Option<Task> = snapshot.get(&TASKS, id.as_str())?;
+            let leased = task.and_then(|task| Some((id.parse().ok()?, task.lease?, task.time_limit_ms)));
+            found.extend(leased);
+        }
+        Ok(found)
+    })
+}
+
+/// Tasks that were to be created when the tms stopped, and never were.
+pub(crate) fn unborn(store: &Store) -> Result<Vec<TaskId>, StoreError> {
+    store.read_blocking(|snapshot| {
+        let mut found = Vec::new();
+        for (id, ()) in snapshot.scan(&HOLDING, .., usize::MAX)? {
+            if !snapshot.contains(&TASKS, id.as_str())? {
+                found.extend(id.parse());
+            }
+        }
+        Ok(found)
+    })
+}
+
+/// Tasks whose inputs are to be released.
+pub(crate) async fn to_release(store: &Store, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+    let rows = store.read(move |snapshot| snapshot.scan(&HOLDING, .., limit)).await?;
+    Ok(rows.into_iter().filter_map(|(id, ())| id.parse().ok()).collect())
+}
+
+/// The tdfs released a task's inputs.
+pub(crate) async fn released(store: &Store, id: TaskId) -> Result<(), StoreError> {
+    store.write(move |tx| tx.remove(&HOLDING, id.as_str()).map(|_| ())).await
+}
+
+pub(crate) async fn function(store: &Store, name: String) -> Result<Option<FunctionRow>, StoreError> {
+    store.read(move |snapshot| snapshot.get(&FUNCTIONS, name.as_str())).await
+}
+
+/// Notes what a node offers, in place of what it offered before.
+pub(crate) async fn register(store: &Store, node: SocketAddr, functions: Vec<FunctionInfo>) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            forget_node(tx, node, &functions)?;
+            for info in &functions {
+                let name = info.function.name.as_str();
+                let before = tx.get(&FUNCTIONS, name)?;
+                let row = offer(before, info, node);
+                tx.insert(&FUNCTIONS, name, &row)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// A newer version replaces an older one and its nodes; the same version gains a node.
+fn offer(before: Option<FunctionRow>, info: &FunctionInfo, node: SocketAddr) -> FunctionRow {
+    let mut nodes = match before {
+        Some(row) if row.info == *info => row.nodes,
+        Some(row) if row.info.function.version > info.function.version => return row,
+        _ => Vec::new(),
+    };
+    if !nodes.contains(&node) {
+        nodes.push(node);
+    }
+    FunctionRow { info: info.clone(), nodes }
+}
+
+fn forget_node(tx: &mut Transaction<'_>, node: SocketAddr, keeps: &[FunctionInfo]) -> Result<(), StoreError> {
+    for (name, mut row) in tx.scan(&FUNCTIONS, .., usize::MAX)? {
+        if !row.nodes.contains(&node) || keeps.iter().any(|info| *info == row.info) {
+            continue;
+        }
+        row.nodes.retain(|other| *other != node);
+        if row.nodes.is_empty() {
+            tx.remove(&FUNCTIONS, name.as_str())?;
+        } else {
+            tx.insert(&FUNCTIONS, name.as_str(), &row)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! What can go wrong in the tms.
+
+use rpc::authn::AuthnError;
+use rpc::{CallError, Fault};
+use store::StoreError;
+use types::error::ErrorCode;
+use types::id::{FileId, TaskId};
+use types::task::Status;
+use types::user::UserId;
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller is nobody.
+    #[error("authentication")]
+    Authn(#[from] AuthnError),
+    /// There is no such task, or not for this caller.
+    #[error("no task {0}")]
+    NoSuchTask(TaskId),
+    /// No function node offers the function.
+    #[error("no function {0}")]
+    NoSuchFunction(String),
+    /// A collaborator is no user.
+    #[error("field `collaborator_list`: no user {0}")]
+    NoSuchUser(UserId),
+    /// A file does not exist, or the caller may not read it.
+    #[error("no file {0}")]
+    NoSuchFile(FileId),
+    /// The caller takes part in the task, but is not asked to approve it.
+    #[error("task {0} is not for you to approve: its creator agreed by creating it")]
+    NotAnApprover(TaskId),
+    /// The task's state does not allow it.
+    #[error("task {task} is {status}, so it can't be approved")]
+    NotApprovable {
+        /// The task.
+        task: TaskId,
+        /// Where it stands.
+        status: Status,
+    },
+    /// The caller approved before.
+    #[error("you approved task {0} already")]
+    ApprovedAlready(TaskId),
+    /// A field's value is out of range.
+    #[error("field `{field}`: {rule}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What its value must be.
+        rule: String,
+    },
+    /// The tdfs failed.
+    #[error("tdfs")]
+    Tdfs(#[from] CallError),
+    /// The store failed or refused a record.
+    #[error("task store")]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// A field's value is out of range.
+    pub(crate) fn field(field: &'static str, rule: impl Into<String>) -> Self {
+        Error::Field { field, rule: rule.into() }
+    }
+}
+
+impl Fault for Error {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Error::Authn(error) => error.code(),
+            Error::NoSuchTask(_) | Error::NoSuchFunction(_) | Error::NoSuchFile(_) => ErrorCode::NotFound,
+            Error::NotAnApprover(_) => ErrorCode::PermissionDenied,
+            Error::NotApprovable { .. } | Error::ApprovedAlready(_) => ErrorCode::Conflict,
+            Error::NoSuchUser(_) | Error::Field { .. } => ErrorCode::InvalidRequest,
+            Error::Tdfs(error) => error.code(),
+            Error::Store(_) => ErrorCode::Internal,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Error::Authn(error) => error.message(),
+            Error::Tdfs(error) => error.message(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// Why the tms can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store can't be opened.
+    #[error("the tms's store can't be opened")]
+    Store(#[from] store::OpenError),
+    /// What was running when it stopped can't be read.
+    #[error("the tms's store can't be read")]
+    Read(#[from] StoreError),
+}

@@ -1,0 +1,8 @@
+//! `teehouse-tms`: task management in a process of its own.
+
+fn main() -> anyhow::Result<()> {
+    rpc::daemon::run(env!("CARGO_PKG_VERSION"), |mut host| async {
+        tms::start(&mut host, None).await?;
+        Ok(host)
+    })
+}

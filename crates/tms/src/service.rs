@@ -1,0 +1,422 @@
+//! What the tms does.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crypto::SealingKey;
+use rpc::authn::{Identity, Principal};
+use rpc::config::{LIST_PAGE, Limits};
+use rpc::listener::Shutdown;
+use rpc::protocol::TdfsInternal;
+use rpc::{CallError, Client};
+use store::{Options, Store};
+use tokio::sync::Notify;
+use types::error::{ErrorCode, FailureReason};
+use types::file::PinnedFile;
+use types::id::{FileId, TaskId};
+use types::secret::Secret;
+use types::task::Status;
+use types::time::UnixMillis;
+use types::user::UserId;
+use types::wire::tdfs_internal;
+use types::wire::tms_external::{ApproveTask, ApprovedTask, CreateTask, CreatedTask, TaskInfo, TaskList};
+use types::wire::tms_internal::{RegisterNode, RenewLease, UpdateTask};
+
+use crate::leases::{Leases, Lost};
+use crate::task::{Lease, NewTask, Task, check_new};
+use crate::{Error, OpenError, authz, db};
+
+/// What the tms is told by its configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a task may run once it is leased.
+    pub time_limit: Duration,
+    /// How long a lease lasts without being renewed.
+    pub lease: Duration,
+    /// Files that one party may bring.
+    pub files_per_party: usize,
+    /// Collaborators of one task.
+    pub collaborators: usize,
+}
+
+impl From<&Limits> for Settings {
+    fn from(limits: &Limits) -> Self {
+        Settings {
+            time_limit: limits.task(),
+            lease: limits.lease(),
+            files_per_party: limits.files_per_party,
+            collaborators: limits.collaborators,
+        }
+    }
+}
+
+/// How often leases are looked through.
+const LEASE_ROUND: Duration = Duration::from_secs(1);
+
+/// Tasks whose inputs one round of releasing asks the tdfs about.
+const RELEASES_AT_ONCE: usize = 100;
+
+/// How often inputs that could not be released are tried again.
+const RELEASE_RETRY: Duration = Duration::from_secs(10);
+
+/// Random bytes of a task token: 32 hexadecimal digits, as the reference shows.
+const TOKEN_BYTES: usize = 16;
+
+/// Task management over one sealed store.
+pub struct Tms {
+    store: Store,
+    tdfs: Client<TdfsInternal>,
+    pub(crate) identity: Arc<dyn Identity>,
+    settings: Settings,
+    leases: Leases,
+    next_node: AtomicUsize,
+    to_release: Notify,
+    unborn: Vec<TaskId>,
+}
+
+impl Tms {
+    /// Opens the task store of a data directory, or makes it. Leases that were out get one more period.
+    ///
+    /// # Errors
+    /// When the store can't be opened with this sealing key.
+    pub fn open(
+        data_dir: &Path,
+        sealing_key: &SealingKey,
+        tdfs: Client<TdfsInternal>,
+        identity: Arc<dyn Identity>,
+        settings: Settings,
+    ) -> Result<Self, OpenError> {
+        let store = Store::open(&data_dir.join("tms.redb"), sealing_key, Options::default())?;
+        let (leases, now) = (Leases::new(settings.lease), Instant::now());
+        for (task, lease, time_limit_ms) in db::running(&store)? {
+            leases.insert(task, lease, Duration::from_millis(time_limit_ms), now);
+        }
+        let unborn = db::unborn(&store)?;
+        let (next_node, to_release) = (AtomicUsize::new(0), Notify::new());
+        Ok(Tms { store, tdfs, identity, settings, leases, next_node, to_release, unborn })
+    }
+
+    /// Ends tasks whose lease was lost, until the order to stop.
+    pub async fn watch_leases(self: Arc<Self>, shutdown: Shutdown) {
+        loop {
+            for (task, lease, lost) in self.leases.expired(Instant::now()) {
+                self.lose(task, lease, reason(lost)).await;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LEASE_ROUND) => {}
+                () = shutdown.begun() => return,
+            }
+        }
+    }
+
+    /// Has the tdfs release what ended tasks held, until the order to stop.
+    pub async fn release_ended(self: Arc<Self>, shutdown: Shutdown) {
+        loop {
+            let ended = match self.release_some().await {
+                Ok(ended) => ended,
+                Err(error) => {
+                    tracing::warn!(%error, "inputs of ended tasks wait for the tdfs");
+                    false
+                }
+            };
+            tokio::select! {
+                () = std::future::ready(()), if ended => {}
+                () = self.to_release.notified() => {}
+                () = tokio::time::sleep(RELEASE_RETRY) => {}
+                () = shutdown.begun() => return,
+            }
+        }
+    }
+
+    /// Whether there may be more.
+    async fn release_some(&self) -> Result<bool, Error> {
+        let tasks = db::to_release(&self.store, RELEASES_AT_ONCE).await?;
+        let full = tasks.len() == RELEASES_AT_ONCE;
+        for task in tasks {
+            // A task that is being created just now is on the list too; its inputs stay held.
+            if db::task(&self.store, task.clone()).await?.is_some_and(|task| task.status().is_final()) {
+                self.release(task).await?;
+            }
+        }
+        Ok(full)
+    }
+
+    /// Has the tdfs release what creations that a crash cut off left held. `unborn` is what [`Tms::open`] found, so
+    /// that nothing that is being created now is among it.
+    pub async fn release_unborn(self: Arc<Self>) {
+        for task in self.unborn.clone() {
+            while let Err(error) = self.release(task.clone()).await {
+                tracing::warn!(%error, "inputs of a task that never was wait for the tdfs");
+                tokio::time::sleep(RELEASE_RETRY).await;
+            }
+        }
+    }
+
+    async fn release(&self, task_id: TaskId) -> Result<(), Error> {
+        self.tdfs.call(tdfs_internal::ReleaseInputs { task_id: task_id.clone() }).await?;
+        Ok(db::released(&self.store, task_id).await?)
+    }
+
+    /// Creates a task.
+    pub(crate) async fn create(
+        &self,
+        creator: &Principal,
+        create: CreateTask,
+        now: UnixMillis,
+    ) -> Result<CreatedTask, Error> {
+        let name = create.function_name;
+        let found = db::function(&self.store, name.clone()).await?.ok_or(Error::NoSuchFunction(name))?;
+        self.check_counts(&create.collaborator_list, &create.files)?;
+        check_new(&found.info, creator.user(), &create.collaborator_list, create.files.len())?;
+        self.check_users(&create.collaborator_list).await?;
+        let id = TaskId::from_random(crypto::random::bytes());
+        let token = Secret::new(crypto::hash::hex(&crypto::random::bytes::<TOKEN_BYTES>()));
+        let node = self.choose(&found.nodes);
+        let new = NewTask {
+            creator: creator.user().clone(),
+            function: &found.info,
+            node,
+            collaborators: create.collaborator_list,
+            token: token.clone(),
+            time_limit_ms: u64::try_from(self.settings.time_limit.as_millis()).unwrap_or(u64::MAX),
+            now,
+        };
+        let inputs = self.hold_for_new(&id, creator.user(), create.files).await?;
+        db::create(&self.store, id.clone(), Task::new(new, inputs)).await?;
+        Ok(CreatedTask { task_id: id, task_token: token, ip: node.ip(), port: node.port() })
+    }
+
+    fn check_counts(&self, collaborators: &[UserId], files: &[FileId]) -> Result<(), Error> {
+        self.check_files(files)?;
+        match self.settings.collaborators {
+            limit if collaborators.len() > limit => {
+                Err(Error::field("collaborator_list", format!("at most {limit} collaborators")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_files(&self, files: &[FileId]) -> Result<(), Error> {
+        match self.settings.files_per_party {
+            limit if files.len() > limit => Err(Error::field("files", format!("at most {limit} files"))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn check_users(&self, users: &[UserId]) -> Result<(), Error> {
+        let existing = if users.is_empty() { Vec::new() } else { self.identity.existing(users).await? };
+        match users.iter().find(|user| !existing.contains(user)) {
+            Some(unknown) => Err(Error::NoSuchUser(unknown.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the nodes that offer a function in turn.
+    fn choose(&self, nodes: &[SocketAddr]) -> SocketAddr {
+        nodes[self.next_node.fetch_add(1, Ordering::Relaxed) % nodes.len()]
+    }
+
+    /// Holds a new task's inputs. The intent is written first, so that a crash leaves nothing held for ever.
+    async fn hold_for_new(&self, id: &TaskId, user: &UserId, files: Vec<FileId>) -> Result<Vec<PinnedFile>, Error> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        db::intend(&self.store, id.clone()).await?;
+        let held = self.hold(id, user, files).await;
+        if held.is_err() {
+            db::released(&self.store, id.clone()).await?;
+        }
+        held
+    }
+
+    async fn hold(&self, id: &TaskId, user: &UserId, files: Vec<FileId>) -> Result<Vec<PinnedFile>, Error> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = tdfs_internal::HoldInputs { task_id: id.clone(), user_id: user.clone(), files: files.clone() };
+        match self.tdfs.call(request).await {
+            Ok(tdfs_internal::Response::Hold(held)) => Ok(held.files),
+            Ok(_) => Err(CallError::unexpected().into()),
+            Err(error) if error.is_not_found() => Err(self.missing_file(user, files).await),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Names the first file that the user can't bring.
+    async fn missing_file(&self, user: &UserId, files: Vec<FileId>) -> Error {
+        for file in &files {
+            let probe = tdfs_internal::GetRecord { file_id: file.clone() };
+            let readable = match self.tdfs.call(probe).await {
+                Ok(tdfs_internal::Response::Get(found)) => found.file_info.may_be_read_by(user),
+                _ => false,
+            };
+            if !readable {
+                return Error::NoSuchFile(file.clone());
+            }
+        }
+        Error::field("files", "one of the files was removed in this moment")
+    }
+
+    /// Returns a task to a participant.
+    pub(crate) async fn get(&self, principal: &Principal, id: TaskId) -> Result<TaskInfo, Error> {
+        let task = self.task(&id).await?;
+        let permit = authz::view(principal, &id, &task)?;
+        let own = task.outputs.iter().filter(|output| output.user_id == *permit.user());
+        Ok(TaskInfo {
+            status: task.status(),
+            user_private_result_file_id: own.map(|output| output.file_id.clone()).collect(),
+            user_id: task.creator,
+            function_name: task.function.name,
+            function_type: task.function_type,
+            ip: task.node.ip(),
+            port: task.node.port(),
+            task_token: task.token,
+            collaborator_list: task.collaborators,
+            task_result_file_id: task.result_file,
+            error: task.error,
+        })
+    }
+
+    /// A task, whoever asks: for the service plane, and as the first step of every other look.
+    pub(crate) async fn task(&self, id: &TaskId) -> Result<Task, Error> {
+        db::task(&self.store, id.clone()).await?.ok_or_else(|| Error::NoSuchTask(id.clone()))
+    }
+
+    /// Records a collaborator's approval and files.
+    pub(crate) async fn approve(&self, principal: Principal, approve: ApproveTask) -> Result<ApprovedTask, Error> {
+        let id = approve.task_id;
+        let task = self.task(&id).await?;
+        let permit = authz::approve(&principal, &id, &task)?;
+        self.check_files(&approve.files)?;
+        task.check_approval(&permit, &id, approve.files.len())?;
+        let files = self.hold(&id, permit.user(), approve.files).await?;
+        let approved_id = id.clone();
+        let approved = db::change(&self.store, id.clone(), move |task| {
+            let permit = authz::approve(&principal, &approved_id, &task)?;
+            task.approve(&permit, &approved_id, files.clone())
+        });
+        let task = approved.await?.ok_or(Error::NoSuchTask(id))?;
+        Ok(ApprovedTask {
+            success: true,
+            status: task.status(),
+            ip: task.node.ip(),
+            port: task.node.port(),
+            task_token: task.token,
+        })
+    }
+
+    /// One page of the caller's tasks.
+    pub(crate) async fn list(
+        &self,
+        principal: &Principal,
+        limit: Option<u32>,
+        cursor: Option<String>,
+    ) -> Result<TaskList, Error> {
+        let (limit, after) = page(limit, cursor)?;
+        let (list, next) = db::list(&self.store, principal.user().clone(), after, limit).await?;
+        Ok(TaskList { list, next_cursor: next.map(|sequence| sequence.to_string()) })
+    }
+
+    /// Applies a function node's update; `false` when the task is unknown or does not allow it.
+    pub(crate) async fn update(&self, update: UpdateTask, now: UnixMillis) -> Result<bool, Error> {
+        let id = update.task_id.clone();
+        let changed =
+            db::change(&self.store, id.clone(), move |task| task.update(&update, now).ok_or(NotChanged::Refused));
+        match changed.await {
+            Ok(Some(task)) => {
+                self.follow(id, &task);
+                Ok(true)
+            }
+            Ok(None) | Err(NotChanged::Refused) => Ok(false),
+            Err(NotChanged::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Brings what is kept in memory in step with a changed task.
+    fn follow(&self, id: TaskId, task: &Task) {
+        match &task.lease {
+            Some(lease) => {
+                let time_limit = Duration::from_millis(task.time_limit_ms);
+                self.leases.insert(id, lease.clone(), time_limit, Instant::now());
+            }
+            None => self.leases.remove(&id),
+        }
+        if task.status().is_final() {
+            metrics::counter!("teehouse_tasks_ended_total", "status" => if task.status() == Status::Finished { "finished" } else { "failed" })
+                .increment(1);
+            self.to_release.notify_one();
+        }
+    }
+
+    /// Keeps a lease; `false` when the task is not under it.
+    pub(crate) fn renew(&self, renew: &RenewLease) -> bool {
+        self.leases.renew(&renew.task_id, &renew.lease_id, Instant::now())
+    }
+
+    /// Notes what a node offers; a node that has just started gives up what it ran before.
+    pub(crate) async fn register(&self, register: RegisterNode) -> Result<(), Error> {
+        let RegisterNode { node, started, functions } = register;
+        if started {
+            for (task, lease) in self.leases.matching(|lease| lease.node == Some(node)) {
+                self.lose(task, lease, restarted(node)).await;
+            }
+        }
+        Ok(db::register(&self.store, node, functions).await?)
+    }
+
+    /// Ends a task whose lease was lost, unless it ended or changed hands meanwhile.
+    async fn lose(&self, id: TaskId, lease: Lease, reason: FailureReason) {
+        let changed = db::change(&self.store, id.clone(), move |task| {
+            task.lose_lease(&lease, reason.clone()).ok_or(NotChanged::Refused)
+        });
+        match changed.await {
+            Ok(Some(task)) => {
+                tracing::warn!(task = %id, "task failed: its lease was lost");
+                self.follow(id, &task);
+            }
+            Ok(None) | Err(NotChanged::Refused) => {}
+            Err(NotChanged::Store(error)) => tracing::error!(task = %id, %error, "a lost lease can't be recorded"),
+        }
+    }
+}
+
+/// Why a task was not changed.
+enum NotChanged {
+    /// Its state does not allow it.
+    Refused,
+    /// The store failed.
+    Store(store::StoreError),
+}
+
+impl From<store::StoreError> for NotChanged {
+    fn from(error: store::StoreError) -> Self {
+        NotChanged::Store(error)
+    }
+}
+
+fn reason(lost: Lost) -> FailureReason {
+    match lost {
+        Lost::Silent => {
+            FailureReason::new(ErrorCode::Unavailable, "the function node stopped answering while it ran the task")
+        }
+        Lost::Overdue => FailureReason::new(ErrorCode::DeadlineExceeded, "the task's time limit passed"),
+    }
+}
+
+fn restarted(node: SocketAddr) -> FailureReason {
+    FailureReason::new(ErrorCode::Unavailable, format!("the function node {node} was restarted while it ran the task"))
+}
+
+/// Reads a listing's `limit` and `cursor`.
+fn page(limit: Option<u32>, cursor: Option<String>) -> Result<(usize, Option<u64>), Error> {
+    let limit = limit.unwrap_or(LIST_PAGE);
+    if !(1..=LIST_PAGE).contains(&limit) {
+        return Err(Error::field("limit", format!("must be 1 to {LIST_PAGE}")));
+    }
+    let bad = |_| Error::field("cursor", "must be a `next_cursor` of an earlier answer");
+    let after = cursor.map(|cursor| cursor.parse().map_err(bad)).transpose()?;
+    Ok((limit as usize, after))
+}

@@ -1,0 +1,51 @@
+//! Puts the tms on a host.
+
+use std::sync::Arc;
+
+use rpc::Client;
+use rpc::authn::{Identity, RemoteIdentity};
+use rpc::host::{Host, HostError};
+use rpc::protocol::TdfsInternal;
+use types::service::{Api, Role};
+
+use crate::{External, Internal, OpenError, Settings, Tms};
+
+/// Why the tms does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The host can't give what it needs.
+    #[error("tms")]
+    Host(#[from] HostError),
+    /// The store can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// A tdfs and its users in this process.
+pub struct Neighbour {
+    /// The file service.
+    pub tdfs: Client<TdfsInternal>,
+    /// The users.
+    pub identity: Arc<dyn Identity>,
+}
+
+/// Opens the tms and serves both APIs. Without a tdfs in this process it asks the configured one.
+///
+/// # Errors
+/// When its store can't be opened or an address can't be had.
+pub async fn start(host: &mut Host, neighbour: Option<Neighbour>) -> Result<Arc<Tms>, StartError> {
+    let (external, internal) = (host.bind(Api::TmsExternal).await?, host.bind(Api::TmsInternal).await?);
+    let credentials = host.credentials(Role::Tms)?;
+    let Neighbour { tdfs, identity } = neighbour.unwrap_or_else(|| {
+        let tdfs = host.client(&credentials);
+        Neighbour { identity: RemoteIdentity::new(tdfs.clone()), tdfs }
+    });
+    let (sealing_key, settings) = (host.sealing_key(Role::Tms)?, Settings::from(&host.config().limits));
+    let tms = Arc::new(Tms::open(&host.config().data_dir, &sealing_key, tdfs, identity, settings)?);
+    tokio::spawn(tms.clone().release_unborn());
+    tokio::spawn(tms.clone().release_ended(host.shutdown()));
+    tokio::spawn(tms.clone().watch_leases(host.shutdown()));
+    host.serve(external, Arc::new(External(tms.clone())), &credentials)?;
+    host.serve(internal, Arc::new(Internal(tms.clone())), &credentials)?;
+    Ok(tms)
+}

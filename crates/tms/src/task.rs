@@ -1,0 +1,262 @@
+//! A task's record, and every change to it as a pure function.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use types::error::FailureReason;
+use types::file::{PinnedFile, TaskFile};
+use types::function::{FunctionInfo, FunctionRef, FunctionType};
+use types::id::{FileId, LeaseId, TaskId};
+use types::secret::Secret;
+use types::task::{Event, IllegalTransition, Status};
+use types::time::UnixMillis;
+use types::user::UserId;
+use types::wire::tms_external::CollaboratorStatus;
+use types::wire::tms_internal::{Manifest, UpdateTask};
+
+use crate::Error;
+use crate::authz::{Approve, Permit};
+
+/// One task.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// Who created it.
+    pub creator: UserId,
+    /// The other parties, and whether they approved.
+    pub collaborators: Vec<CollaboratorStatus>,
+    /// The exact code that was chosen when it was created.
+    pub function: FunctionRef,
+    /// How many parties the function serves.
+    pub function_type: FunctionType,
+    /// What the function demands of the parties' files.
+    pub rules: FileRules,
+    /// Where it stands. Only this module assigns it.
+    status: Status,
+    /// What an invocation must show.
+    pub token: Secret,
+    /// The function node that runs it.
+    pub node: SocketAddr,
+    /// The inputs and their declared bytes, in the order in which they were given.
+    pub inputs: Vec<PinnedFile>,
+    /// The outputs for single parties.
+    pub outputs: Vec<TaskFile>,
+    /// The output for all participants.
+    pub result_file: Option<FileId>,
+    /// Why it failed.
+    pub error: Option<FailureReason>,
+    /// Who runs it now.
+    pub lease: Option<Lease>,
+    /// How long it may run once it is leased.
+    pub time_limit_ms: u64,
+    /// When it was created.
+    pub created: UnixMillis,
+}
+
+/// A function node's hold on a running task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Its name, where the node gave one; without one the node is not asked to renew it.
+    pub id: Option<LeaseId>,
+    /// The node, where it said.
+    pub node: Option<SocketAddr>,
+    /// When it was taken.
+    pub since: UnixMillis,
+}
+
+/// What a function demands of the parties' files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRules {
+    /// The fewest files in all.
+    pub min: usize,
+    /// The most in all.
+    pub max: Option<usize>,
+    /// Whether every party brings at least one.
+    pub from_every_party: bool,
+}
+
+impl From<&FunctionInfo> for FileRules {
+    fn from(info: &FunctionInfo) -> Self {
+        FileRules { min: info.min_files, max: info.max_files, from_every_party: info.from_every_party }
+    }
+}
+
+impl FileRules {
+    /// Whether a party may bring so many files, with so many there already and so many parties still to come.
+    fn check(&self, brings: usize, before: usize, parties_to_come: usize) -> Result<(), Error> {
+        if self.from_every_party && brings == 0 {
+            return Err(Error::field("files", "the function needs a file from every party"));
+        }
+        let total = before + brings;
+        let reserved = if self.from_every_party { parties_to_come } else { 0 };
+        if let Some(max) = self.max.filter(|max| total + reserved > *max) {
+            return Err(Error::field("files", format!("the function takes at most {max} files from all parties")));
+        }
+        if parties_to_come == 0 && total < self.min {
+            return Err(Error::field("files", format!("the function needs {} files, not {total}", self.min)));
+        }
+        Ok(())
+    }
+}
+
+/// What a new task is made of.
+pub(crate) struct NewTask<'a> {
+    pub(crate) creator: UserId,
+    pub(crate) function: &'a FunctionInfo,
+    pub(crate) node: SocketAddr,
+    pub(crate) collaborators: Vec<UserId>,
+    pub(crate) token: Secret,
+    pub(crate) time_limit_ms: u64,
+    pub(crate) now: UnixMillis,
+}
+
+/// Checks the shape of a new task: parties and numbers of files.
+pub(crate) fn check_new(
+    info: &FunctionInfo,
+    creator: &UserId,
+    collaborators: &[UserId],
+    files: usize,
+) -> Result<(), Error> {
+    if info.function_type == FunctionType::Multiparty && collaborators.is_empty() {
+        let rule = format!("{} is for several parties and needs at least one collaborator", info.function.name);
+        return Err(Error::field("collaborator_list", rule));
+    }
+    if collaborators.contains(creator) {
+        return Err(Error::field("collaborator_list", "the creator takes part anyway"));
+    }
+    if let Some(twice) = collaborators.iter().enumerate().find(|(at, user)| collaborators[..*at].contains(user)) {
+        return Err(Error::field("collaborator_list", format!("{} is named twice", twice.1)));
+    }
+    let parties_to_come = if info.function_type == FunctionType::Multiparty { collaborators.len() } else { 0 };
+    FileRules::from(info).check(files, 0, parties_to_come)
+}
+
+impl Task {
+    /// A new task; its shape was checked.
+    pub(crate) fn new(new: NewTask<'_>, inputs: Vec<PinnedFile>) -> Self {
+        let needs_approval = new.function.function_type == FunctionType::Multiparty;
+        let unapproved = |user_id| CollaboratorStatus { user_id, approved: false };
+        Task {
+            creator: new.creator,
+            collaborators: new.collaborators.into_iter().map(unapproved).collect(),
+            function: new.function.function.clone(),
+            function_type: new.function.function_type,
+            rules: FileRules::from(new.function),
+            status: Status::initial(needs_approval),
+            token: new.token,
+            node: new.node,
+            inputs,
+            outputs: Vec::new(),
+            result_file: None,
+            error: None,
+            lease: None,
+            time_limit_ms: new.time_limit_ms,
+            created: new.now,
+        }
+    }
+
+    /// Where it stands.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Whether a user created it or collaborates in it.
+    pub fn is_participant(&self, user: &UserId) -> bool {
+        *user == self.creator || self.collaborators.iter().any(|collaborator| collaborator.user_id == *user)
+    }
+
+    /// Everyone who takes part.
+    pub(crate) fn participants(&self) -> impl Iterator<Item = &UserId> {
+        std::iter::once(&self.creator).chain(self.collaborators.iter().map(|collaborator| &collaborator.user_id))
+    }
+
+    /// The exact code and bytes that were consented to.
+    pub fn manifest(&self) -> Manifest {
+        Manifest { function: self.function.clone(), inputs: self.inputs.clone(), time_limit_ms: self.time_limit_ms }
+    }
+
+    /// Whether a party may approve it now, bringing so many files.
+    ///
+    /// # Errors
+    /// When it is not waiting for approvals, the party approved before, or the number of files does not fit.
+    pub(crate) fn check_approval(&self, permit: &Permit<Approve>, id: &TaskId, brings: usize) -> Result<(), Error> {
+        if self.approved_by(permit.user()) {
+            return Err(Error::ApprovedAlready(id.clone()));
+        }
+        let not_approvable = |IllegalTransition { status, .. }| Error::NotApprovable { task: id.clone(), status };
+        self.status.after(Event::Approved).map_err(not_approvable)?;
+        self.rules.check(brings, self.inputs.len(), self.missing_approvals() - 1)
+    }
+
+    /// The task after a party approved it, bringing files.
+    ///
+    /// # Errors
+    /// As [`Task::check_approval`].
+    pub(crate) fn approve(
+        mut self,
+        permit: &Permit<Approve>,
+        id: &TaskId,
+        files: Vec<PinnedFile>,
+    ) -> Result<Self, Error> {
+        self.check_approval(permit, id, files.len())?;
+        let last = self.missing_approvals() == 1;
+        let event = if last { Event::AllApproved } else { Event::Approved };
+        self.status = self
+            .status
+            .after(event)
+            .map_err(|IllegalTransition { status, .. }| Error::NotApprovable { task: id.clone(), status })?;
+        let approving = self.collaborators.iter_mut().find(|collaborator| collaborator.user_id == *permit.user());
+        approving.into_iter().for_each(|collaborator| collaborator.approved = true);
+        self.inputs.extend(files);
+        Ok(self)
+    }
+
+    fn approved_by(&self, user: &UserId) -> bool {
+        self.collaborators.iter().any(|collaborator| collaborator.approved && collaborator.user_id == *user)
+    }
+
+    fn missing_approvals(&self) -> usize {
+        self.collaborators.iter().filter(|collaborator| !collaborator.approved).count()
+    }
+
+    /// The task after a function node's update, or `None` when the task does not allow it.
+    pub(crate) fn update(mut self, update: &UpdateTask, now: UnixMillis) -> Option<Self> {
+        match update.status {
+            None if self.status.is_final() || !self.leased_to(update) => return None,
+            None => {}
+            Some(Status::Running) => {
+                self.status = self.status.after(Event::Leased).ok()?;
+                self.lease = Some(Lease { id: update.lease_id.clone(), node: update.node, since: now });
+            }
+            Some(end @ (Status::Finished | Status::Failed)) => {
+                let event = if end == Status::Finished { Event::Succeeded } else { Event::Broke };
+                self.status = self.status.after(event).ok().filter(|_| self.leased_to(update))?;
+                self.lease = None;
+                self.error = update.error.clone().filter(|_| end == Status::Failed);
+            }
+            Some(Status::Created | Status::Ready) => return None,
+        }
+        self.outputs.extend(update.output_files.iter().cloned());
+        self.result_file = update.task_result_file_id.clone().or(self.result_file);
+        Some(self)
+    }
+
+    /// Whether an update shows the lease that the task is under. A task that is under none asks for none.
+    fn leased_to(&self, update: &UpdateTask) -> bool {
+        self.lease.as_ref().and_then(|lease| lease.id.as_ref()) == update.lease_id.as_ref()
+    }
+
+    /// The task after its lease was lost, or `None` when it is not under this lease.
+    pub(crate) fn lose_lease(mut self, lease: &Lease, reason: FailureReason) -> Option<Self> {
+        if self.lease.as_ref() != Some(lease) {
+            return None;
+        }
+        self.status = self.status.after(Event::LeaseLost).ok()?;
+        self.lease = None;
+        self.error = Some(reason);
+        Some(self)
+    }
+}
+
+#[cfg(test)]
+#[path = "task_tests.rs"]
+mod tests;
