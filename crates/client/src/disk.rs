@@ -13,7 +13,7 @@ use crypto::random;
 const PIECE_LEN: usize = 1 << 20;
 
 /// Permissions of what only its owner should read.
-pub(crate) const PRIVATE: u32 = 0o600;
+const PRIVATE: u32 = 0o600;
 
 /// Permissions of what the server reads too; the process's mask narrows them.
 pub(crate) const SHARED: u32 = 0o666;
@@ -51,6 +51,14 @@ fn fill(
         let done = buffer.len() as u64;
         progress(done, expected.max(done));
     }
+}
+
+/// Writes a file that its owner alone can read: whole and on disk, or not at all. What was there before is replaced.
+///
+/// # Errors
+/// When the file can't be written; then it is as it was before.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, PRIVATE, |_, _| {})
 }
 
 /// Writes a file whole: first under another name beside it, then, once it is on disk, under its own.

@@ -131,8 +131,8 @@ pub enum FileError {
         /// Why.
         source: io::Error,
     },
-    /// The record names no absolute path.
-    #[error("file {file} has the ciphertext path `{path}`, which is not absolute or leads upwards")]
+    /// The record's path is not one that this file's ciphertext can have.
+    #[error("file {file} has the ciphertext path `{path}`, which is not an absolute path that ends in its id")]
     BadPath {
         /// The file.
         file: FileId,
@@ -267,7 +267,7 @@ impl Teehouse {
     ) -> Result<FileInfo, FileError> {
         let (info, plaintext) = self.get_file(file, progress).await?;
         let path = path.to_owned();
-        blocking(move || match disk::write(&path, &plaintext, disk::PRIVATE, |_, _| {}) {
+        blocking(move || match disk::write_private(&path, &plaintext) {
             Ok(()) => Ok(info),
             Err(source) => Err(FileError::Save { path, source }),
         })
@@ -417,10 +417,12 @@ fn file_key(file: &FileId, key: &KeyConfig) -> Result<FileKey, FileError> {
         .map_err(|source| FileError::BadKey { file: file.clone(), source })
 }
 
-/// Where a ciphertext is. The server is attested; that its path is one is checked all the same.
+/// Where a ciphertext is: an absolute path that ends in the file's id. The server is attested; all the same it can't
+/// make its users write to, or remove, files of other names.
 fn ciphertext_path(file: &FileId, access_path: &str) -> Result<PathBuf, FileError> {
     let path = Path::new(access_path);
-    match path.is_absolute() && !path.components().any(|part| part == Component::ParentDir) {
+    let is_named_so = path.file_name().is_some_and(|name| name == file.as_str());
+    match is_named_so && path.is_absolute() && !path.components().any(|part| part == Component::ParentDir) {
         true => Ok(path.to_owned()),
         false => Err(FileError::BadPath { file: file.clone(), path: access_path.to_owned() }),
     }
@@ -471,7 +473,7 @@ mod tests {
     #[test]
     fn what_was_stored_is_fetched() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ciphertext");
+        let path = dir.path().join("id");
         for length in [0, 1, 15, 16, 17, 1 << 20, (1 << 20) + 1] {
             let plaintext = vec![5; length];
             let info = stored(&path, &plaintext);
@@ -486,7 +488,7 @@ mod tests {
     #[test]
     fn other_bytes_than_declared_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ciphertext");
+        let path = dir.path().join("id");
         let good = stored(&path, b"hello");
         let sealed = std::fs::read(&path).unwrap();
         let check = |bytes: &[u8], info: &FileInfo| {
@@ -509,12 +511,12 @@ mod tests {
     }
 
     #[test]
-    fn only_absolute_paths_are_ciphertext_paths() {
-        let file = "id".parse().unwrap();
-        for good in ["/a", "/a/b", "/tmp/0a9ca5ac"] {
+    fn only_absolute_paths_that_end_in_the_id_are_ciphertext_paths() {
+        let file = "0a9ca5ac".parse().unwrap();
+        for good in ["/0a9ca5ac", "/tmp/0a9ca5ac", "/tmp/files/0a9ca5ac"] {
             assert_eq!(ciphertext_path(&file, good).unwrap(), Path::new(good));
         }
-        for bad in ["", "a", "./a", "../a", "/a/../b", "/.."] {
+        for bad in ["", "0a9ca5ac", "./0a9ca5ac", "../0a9ca5ac", "/a/../0a9ca5ac", "/0a9ca5ac/..", "/etc/passwd", "/"] {
             assert!(ciphertext_path(&file, bad).is_err(), "{bad}");
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! | module | what | source |
 //! |---|---|---|
-//! | [`file`] | a party's file: AES-256-GCM, one message | NIST SP 800-38D; the API reference's `key`, `nonce`, `ad` |
+//! | [`mod@file`] | a party's file: AES-256-GCM, one message | NIST SP 800-38D; the API reference's `key`, `nonce`, `ad` |
 //! | [`seal`] | a small record: AES-256-GCM-SIV, random nonce | RFC 8452 |
 //! | [`kdf`] | every key derived from another, every label | RFC 5869 (HKDF-SHA-256) |
 //! | [`mac`] | HMAC-SHA-256 over parts | RFC 2104 |

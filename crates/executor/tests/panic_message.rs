@@ -5,7 +5,7 @@ use std::panic;
 use std::sync::{Arc, Mutex};
 
 use executor::memory::MemoryFiles;
-use executor::{Failure, Function, Inputs, Interface, Invocation, Limits, PayloadRule, StopSignal, run};
+use executor::{Failure, Function, Inputs, Interface, Invocation, Limits, PayloadRule, ResultRule, StopSignal, run};
 use types::function::FunctionType;
 
 struct Panics(Interface);
@@ -35,6 +35,7 @@ fn only_panics_outside_of_functions_are_printed() {
         inputs: Inputs::NONE,
         payload: PayloadRule::Refused,
         outputs: [].as_slice().into(),
+        result: ResultRule::Text,
     });
     let mut files = MemoryFiles::new::<&[u8]>([]);
     let ran = run(&function, None, &mut files, &Limits::default(), &StopSignal::new());

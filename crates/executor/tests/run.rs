@@ -8,7 +8,7 @@ use std::time::Duration;
 use executor::memory::MemoryFiles;
 use executor::{
     Failure, Files, Function, Inputs, Interface, Invocation, Limit, Limits, Mismatch, Output, OutputKind, OutputStream,
-    PayloadRule, Sink, StopSignal, Stopped, run,
+    PayloadRule, ResultRule, Sink, StopSignal, Stopped, run,
 };
 use types::function::FunctionType;
 
@@ -36,6 +36,7 @@ fn sample<F: Fn(&mut Invocation<'_>) -> Ran + Send + Sync>(body: F) -> Sample<F>
         inputs: Inputs::at_least(0),
         payload: PayloadRule::Optional,
         outputs: Cow::Borrowed(&[OutputKind::Creator, OutputKind::Owner]),
+        result: ResultRule::Text,
     };
     Sample(interface, body)
 }

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use types::error::ErrorCode;
 use types::secret::Secret;
@@ -85,13 +84,6 @@ pub async fn authenticate(identity: &dyn Identity, user: UserId, token: &Secret)
 
 /// The identity module of another service, asked through the service plane.
 pub struct RemoteIdentity(pub Client<TdfsInternal>);
-
-impl RemoteIdentity {
-    /// An identity that asks the tdfs.
-    pub fn new(tdfs: Client<TdfsInternal>) -> Arc<dyn Identity> {
-        Arc::new(RemoteIdentity(tdfs))
-    }
-}
 
 impl Identity for RemoteIdentity {
     fn verify<'a>(&'a self, user: &'a UserId, token: &'a Secret) -> Boxed<'a, Result<bool, AuthnError>> {

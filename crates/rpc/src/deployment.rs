@@ -125,7 +125,7 @@ fn read_simulated_root(dir: &Path) -> Result<SimulatedRootKey, DeploymentError> 
 }
 
 fn simulated_policy(root: &SimulatedRootKey) -> Policy {
-    Role::ALL.into_iter().fold(Policy::default().danger_allow_simulated(root.clone()), |policy, role| {
+    Role::ALL.into_iter().fold(Policy::default().danger_allow_simulated(*root), |policy, role| {
         let measurement = Measurement::simulated(role, SIMULATED_BUILD);
         policy.with_role(role, ReferenceValues::exactly([measurement]))
     })

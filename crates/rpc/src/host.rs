@@ -1,7 +1,7 @@
 //! What a process that serves has in common, whichever services it runs: configuration, trust, listeners, the end.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +118,8 @@ impl Host {
             names.push(self.config.listen(api).ip().to_string());
         }
         names.extend(self.config.fns.advertise.filter(|_| role == Role::Fns).map(|at| at.ip().to_string()));
+        // An address to listen everywhere names nobody.
+        names.retain(|name| !name.parse().is_ok_and(|address: IpAddr| address.is_unspecified()));
         names.sort();
         names.dedup();
         Ok(self.deployment.credentials(role, names)?)

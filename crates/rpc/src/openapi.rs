@@ -1,5 +1,6 @@
 //! OpenAPI documents, generated from the wire types and served by every port.
 
+use serde_json::{Value, json};
 use types::error::ErrorReply;
 use types::service::Callers;
 use utoipa::ToSchema;
@@ -16,7 +17,41 @@ const JSON: &str = "application/json";
 
 /// An API's OpenAPI 3.1 document, as JSON.
 pub fn json<P: Protocol>() -> String {
-    document::<P>().to_pretty_json().expect("a document is plain data")
+    let mut document = serde_json::to_value(document::<P>()).expect("a document is plain data");
+    let schemas = &mut document["components"]["schemas"];
+    for variant in variants(&schemas[&*P::Request::name()]) {
+        close(&mut schemas[&variant.fields], &variant.tag);
+    }
+    if let Some(all) = schemas[&*P::Request::name()]["oneOf"].as_array_mut() {
+        all.iter_mut().for_each(|one| *one = one["allOf"][0].take());
+    }
+    serde_json::to_string_pretty(&document).expect("a document is plain data")
+}
+
+/// One kind of request in a generated schema: its `type` and the schema of its fields.
+struct Variant {
+    tag: String,
+    fields: String,
+}
+
+fn variants(request: &Value) -> Vec<Variant> {
+    let all = request["oneOf"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let variant = |one: &Value| {
+        let fields = one["allOf"][0]["$ref"].as_str()?.rsplit('/').next()?.to_owned();
+        let tag = one["allOf"][1]["properties"]["type"]["enum"][0].as_str()?.to_owned();
+        Some(Variant { tag, fields })
+    };
+    all.iter().filter_map(variant).collect()
+}
+
+/// Moves the `type` of a request in among its fields. Requests take no other fields than they list, and a validator
+/// that is told so by one schema would refuse a `type` that only another one names.
+fn close(fields: &mut Value, tag: &str) {
+    fields["properties"]["type"] = json!({ "type": "string", "enum": [tag] });
+    match fields["required"].as_array_mut() {
+        Some(required) => required.insert(0, json!("type")),
+        None => fields["required"] = json!(["type"]),
+    }
 }
 
 fn document<P: Protocol>() -> OpenApi {
@@ -70,4 +105,47 @@ fn components<P: Protocol>() -> Option<utoipa::openapi::Components> {
 fn collect<T: ToSchema>(all: &mut Vec<(String, RefOr<utoipa::openapi::Schema>)>) {
     all.push((T::name().into_owned(), T::schema()));
     T::schemas(all);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol;
+
+    fn check<P: Protocol>() {
+        let document: Value = serde_json::from_str(&json::<P>()).expect("JSON");
+        let schemas = &document["components"]["schemas"];
+        for one in schemas[&*P::Request::name()]["oneOf"].as_array().into_iter().flatten() {
+            let name = one["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("a reference");
+            let fields = &schemas[name];
+            assert_eq!(fields["additionalProperties"], false, "{name}");
+            assert_eq!(fields["required"][0], "type", "{name}");
+        }
+        check_references(&document, schemas);
+    }
+
+    /// Every reference leads somewhere.
+    fn check_references(part: &Value, schemas: &Value) {
+        match part {
+            Value::Object(object) => {
+                if let Some(path) = object.get("$ref").and_then(Value::as_str) {
+                    let name = path.strip_prefix("#/components/schemas/").expect("a component");
+                    assert!(schemas.get(name).is_some(), "{name}");
+                }
+                object.values().for_each(|value| check_references(value, schemas));
+            }
+            Value::Array(items) => items.iter().for_each(|item| check_references(item, schemas)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_document_is_whole_and_closed() {
+        check::<protocol::Kms>();
+        check::<protocol::TdfsExternal>();
+        check::<protocol::TdfsInternal>();
+        check::<protocol::TmsExternal>();
+        check::<protocol::TmsInternal>();
+        check::<protocol::FnsExternal>();
+    }
 }

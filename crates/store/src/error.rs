@@ -1,6 +1,10 @@
 //! What can go wrong with a store, in words that name a table and never a key or a content.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 /// Why a read or a write did not happen.
 ///
@@ -50,10 +54,26 @@ pub enum StoreError {
     Closed,
 }
 
+impl From<redb::StorageError> for StoreError {
+    fn from(source: redb::StorageError) -> Self {
+        Self::storage(source)
+    }
+}
+
 impl StoreError {
     pub(crate) fn storage(source: impl Into<redb::Error>) -> Self {
         Self::Storage(Arc::new(source.into()))
     }
+}
+
+/// Runs database code over a file that anyone may have changed: on some damage redb panics, which is a storage failure
+/// like any other. Unwind safe, because whatever panicked is not used again.
+pub(crate) fn catch_damage<T, E>(operation: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+where
+    E: From<redb::StorageError>,
+{
+    catch_unwind(AssertUnwindSafe(operation))
+        .unwrap_or_else(|_| Err(redb::StorageError::Corrupted("the database panicked".to_owned()).into()))
 }
 
 /// Why a store was not opened. `store` is its path.
@@ -90,6 +110,12 @@ pub enum OpenError {
     /// Not the store that was expected, though sealed with the same key.
     #[error("store {store} is another one than was expected")]
     OtherStore {
+        /// The store's path.
+        store: String,
+    },
+    /// No store where one was expected; none is made.
+    #[error("store {store} is not there, but it was seen before")]
+    Missing {
         /// The store's path.
         store: String,
     },

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     anchor::{Anchor, AnchorKey, FORMAT, Found},
-    error::{OpenError, StoreError},
+    error::{OpenError, StoreError, catch_damage},
     store::{Shared, Store},
     table::TableKeys,
     writer::{Writer, begin_write},
@@ -58,7 +58,7 @@ fn create_private(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-/// Gives a finished file its name, durably. Whoever was faster keeps theirs.
+/// Gives a finished file its name, durably. A link and not a rename, so that whoever was faster keeps theirs.
 fn publish(made: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(made, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -86,10 +86,20 @@ impl<'k> Opening<'k> {
 
     /// Makes a store under another name first: a database whose making was interrupted could never be opened.
     fn create_file(&self, path: &Path) -> Result<(), OpenError> {
-        let cannot_create = |source| OpenError::Create { store: self.path.clone(), source };
+        if self.options.expect_at_least.is_some() {
+            return Err(OpenError::Missing { store: self.path.clone() });
+        }
         let mut made = path.as_os_str().to_owned();
         made.push(format!(".new-{}", hash::hex(&random::bytes::<8>())));
         let made = Path::new(&made);
+        self.make(made, path).inspect_err(|_| {
+            // What matters is the first error; a leftover is small and never opened.
+            let _ = fs::remove_file(made);
+        })
+    }
+
+    fn make(&self, made: &Path, path: &Path) -> Result<(), OpenError> {
+        let cannot_create = |source| OpenError::Create { store: self.path.clone(), source };
         create_private(made).map_err(cannot_create)?;
         let database = Builder::new().create(made).map_err(|error| self.cannot_open(error))?;
         self.anchor(&database)?;
@@ -100,7 +110,7 @@ impl<'k> Opening<'k> {
     fn finish(self, open: impl FnOnce(&mut Builder) -> Result<Database, DatabaseError>) -> Result<Store, OpenError> {
         let mut builder = Builder::new();
         builder.set_cache_size(self.options.cache_bytes);
-        let database = open(&mut builder).map_err(|error| self.cannot_open(error))?;
+        let database = catch_damage(|| open(&mut builder)).map_err(|error| self.cannot_open(error))?;
         let anchor = self.anchor(&database)?;
         self.check_expected(anchor)?;
         self.start(database, anchor)
@@ -109,7 +119,7 @@ impl<'k> Opening<'k> {
     /// The anchor that is there, or a new one when nothing is.
     fn anchor(&self, database: &Database) -> Result<Anchor, OpenError> {
         let store = self.path.clone();
-        match self.anchor_key.read(database).map_err(|error| self.no_anchor_read(error))? {
+        match catch_damage(|| self.anchor_key.read(database)).map_err(|error| self.no_anchor_read(error))? {
             Found::Valid(anchor) => Ok(anchor),
             Found::Empty => self.create(database).map_err(|error| self.no_anchor_read(error)),
             Found::Missing => Err(OpenError::NoAnchor { store }),

@@ -72,8 +72,9 @@ impl Store {
 
     /// Runs `closure` after every earlier write, all of it or nothing; durable when this returns `Ok`.
     ///
-    /// The closure may be run more than once, so its only effect is what it does to the transaction. Once queued it is
-    /// run even when the future is dropped. An `Err` of its own leaves nothing behind.
+    /// The closure may be run more than once, so its only effect is what it does to the transaction. It runs while every
+    /// other writer waits, so it never waits for anything itself, least of all for this store. Once queued it is run
+    /// even when the future is dropped. An `Err` of its own leaves nothing behind.
     ///
     /// # Errors
     /// What the closure returns, [`StoreError::Panicked`] when it panics, [`StoreError::Storage`] when the commit

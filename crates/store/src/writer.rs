@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     anchor::{Anchor, AnchorKey},
-    error::StoreError,
+    error::{StoreError, catch_damage},
     snapshot::Snapshot,
     store::Shared,
     table::definition,
@@ -137,7 +137,7 @@ impl Writer {
 
     /// Runs each write over those before it, then commits the changes of those that succeeded.
     fn run_group(&self, database: &Database, group: &mut [Box<dyn Write>]) -> Result<(), StoreError> {
-        let snapshot = Snapshot::new(database, Arc::clone(&self.shared.keys))?;
+        let snapshot = catch_damage(|| Snapshot::new(database, Arc::clone(&self.shared.keys)))?;
         let mut anchor = self.shared.anchor();
         let mut changes = Changes::default();
         let mut succeeded = 0_u32;
@@ -154,7 +154,7 @@ impl Writer {
             return Ok(());
         }
         let started = Instant::now();
-        self.commit(database, &changes, anchor).inspect_err(|error| self.shared.stop(error))?;
+        catch_damage(|| self.commit(database, &changes, anchor)).inspect_err(|error| self.shared.stop(error))?;
         self.shared.committed(anchor, succeeded, started.elapsed());
         Ok(())
     }

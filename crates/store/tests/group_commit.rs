@@ -91,19 +91,13 @@ async fn writes_that_wait_together_share_a_flush() {
     increment(&store, "n").await.unwrap();
     let one_write = disk.flushes() - before;
     let (release, released) = hold_writer(&store);
-    let waiting: Vec<_> = (0..50)
-        .map(|_| {
-            let store = store.clone();
-            tokio::spawn(async move { increment(&store, "n").await })
-        })
-        .collect();
-    // Queued means polled once; only then may the writer go on.
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let mut waiting: Vec<_> = (0..50).map(|_| Box::pin(increment(&store, "n"))).collect();
+    waiting.iter_mut().for_each(|write| poll_once(write.as_mut()));
     let before = disk.flushes();
     drop(release);
     released.await;
     for write in waiting {
-        write.await.unwrap().unwrap();
+        write.await.unwrap();
     }
     let flushes = disk.flushes() - before;
     assert!(flushes <= 3 * one_write, "{flushes} flushes for 51 writes, {one_write} for one");
@@ -174,12 +168,12 @@ async fn closing_answers_what_was_queued_before() {
     let (release, released) = hold_writer(&store);
     let mut queued = pin!(increment(&store, "n"));
     poll_once(queued.as_mut());
-    let closing = tokio::spawn(store.clone().close());
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let mut closing = pin!(store.clone().close());
+    poll_once(closing.as_mut());
     drop(release);
     released.await;
     assert_eq!(queued.await.unwrap(), 1);
-    closing.await.unwrap();
+    closing.await;
     assert!(matches!(increment(&store, "n").await, Err(StoreError::Closed)));
     assert_eq!(increment(&open(&disk), "n").await.unwrap(), 2);
 }

@@ -156,6 +156,23 @@ fn another_store_of_the_same_key_is_not_the_expected_one() {
     let expected = write_and_close(&a);
     write_and_close(&b);
     assert!(matches!(open_with(&b, 7, Some(expected)), Err(OpenError::OtherStore { .. })));
-    fs::remove_file(&a).unwrap();
-    assert!(matches!(open_with(&a, 7, Some(expected)), Err(OpenError::OtherStore { .. })), "a new one in its place");
+}
+
+#[test]
+fn an_expected_store_that_is_gone_is_not_made_anew() {
+    let (directory, path) = fresh();
+    let expected = write_and_close(&path);
+    fs::remove_file(&path).unwrap();
+    let opened = open_with(&path, 7, Some(expected));
+    assert!(matches!(opened, Err(OpenError::Missing { .. })));
+    assert_eq!(message(opened, &path), "store PATH is not there, but it was seen before");
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn making_a_store_leaves_its_file_and_no_other() {
+    let (directory, path) = fresh();
+    open(&path).close_blocking();
+    let files: Vec<_> = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files, [path]);
 }

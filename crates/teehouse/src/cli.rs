@@ -87,8 +87,8 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::File(args) => file::run(args, output).await,
         Command::Task(args) => task::run(args, output).await,
         Command::Function(args) => function::run(&args, output),
-        Command::Call(args) => call::run(args, output).await,
-        Command::Openapi(args) => openapi::run(&args, output),
+        Command::Call(args) => call::run(args).await,
+        Command::Openapi(args) => openapi::run(&args),
         Command::Completions(args) => completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
     }
 }

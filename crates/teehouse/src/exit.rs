@@ -188,9 +188,7 @@ fn judge_server(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
     }
     if let Some(error) = cause.downcast_ref::<OperateError>() {
         return Some(match error {
-            OperateError::Refused(reply) => {
-                Verdict { exit: Exit::Failed, help: None, code: Some(reply.code) }
-            }
+            OperateError::Refused(reply) => Verdict { exit: Exit::Failed, help: None, code: Some(reply.code) },
             OperateError::NoDeployment(_) => {
                 Verdict::new(Exit::Failed, Some("name the server's data directory: --data-dir DIR".to_owned()))
             }

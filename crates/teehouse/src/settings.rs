@@ -1,5 +1,6 @@
 //! The client verbs' settings: flags, then environment, then a file.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -36,8 +37,8 @@ pub(crate) struct Flags {
     user: Option<String>,
     /// Your token, or @FILE that holds it [env: TEEHOUSE_TOKEN]. Others on this machine can see a token on a command
     /// line: prefer @FILE or the variable.
-    #[arg(long, global = true, value_name = "TOKEN|@FILE")]
-    token: Option<String>,
+    #[arg(long, global = true, value_name = "TOKEN|@FILE", value_parser = secret)]
+    token: Option<Secret>,
     /// The deployment's trust folder, from the server's operator [env: TEEHOUSE_TRUST]
     #[arg(long, global = true, value_name = "DIR")]
     trust: Option<PathBuf>,
@@ -50,6 +51,11 @@ pub(crate) struct Flags {
     /// A server's data directory: its client.toml is read [env: TEEHOUSE_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+}
+
+/// Takes a secret from the command line.
+pub(crate) fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text.to_owned()))
 }
 
 /// `client.toml`
@@ -105,7 +111,9 @@ impl SettingsError {
     /// What to do about it, where the message does not say so already.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
-            SettingsError::Missing { flag, variable, absent: None, .. } => Some(format!("say {flag}, or set {variable}")),
+            SettingsError::Missing { flag, variable, absent: None, .. } => {
+                Some(format!("say {flag}, or set {variable}"))
+            }
             SettingsError::Missing { flag, variable, absent: Some(path), .. } => Some(format!(
                 "say {flag}, or set {variable}; there is no {} to read it from: `teehouse serve --dev` writes one",
                 path.display()
@@ -167,7 +175,7 @@ impl Flags {
 
     fn layer(self) -> Result<Layer, SettingsError> {
         let Flags { server, tms, tdfs, user, token, trust, allow_simulated, .. } = self;
-        let token = token.map(|token| read_token(Secret::new(token), Path::new(""))).transpose()?;
+        let token = token.map(|token| read_token(token, Path::new(""))).transpose()?;
         Ok(Layer { server, tms, tdfs, user, token, trust, allow_simulated })
     }
 }
@@ -208,8 +216,7 @@ fn find_file(flags: &Flags, environment: &impl Fn(&'static str) -> Option<OsStri
 }
 
 fn read_file(path: &Path) -> Result<Layer, SettingsError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| SettingsError::ReadFile { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path).map_err(|source| SettingsError::ReadFile { path: path.to_owned(), source })?;
     let file: ClientFile = toml::from_str(&text)
         .map_err(|source| SettingsError::ParseFile { path: path.to_owned(), source: Box::new(source) })?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -271,7 +278,7 @@ impl Sources {
             Api::TdfsExternal => ("--server HOST or --tdfs HOST:PORT", "TEEHOUSE_SERVER or TEEHOUSE_TDFS"),
             _ => ("--server HOST or --tms HOST:PORT", "TEEHOUSE_SERVER or TEEHOUSE_TMS"),
         };
-        let found = self.first("server", flag, variable, |layer| {
+        self.first("server", flag, variable, |layer| {
             let own = match api {
                 Api::TmsExternal => layer.tms.clone(),
                 Api::TdfsExternal => layer.tdfs.clone(),
@@ -280,8 +287,7 @@ impl Sources {
             let usual = || layer.server.as_deref().map(|server| on_usual_port(server, api));
             let beside = || layer.tms.as_deref().filter(|_| own_flag_is_absent(api)).map(|tms| beside(tms, api));
             own.map(|address| checked(api, address)).or_else(usual).or_else(beside)
-        })?;
-        found
+        })?
     }
 
     fn first<T>(
@@ -334,7 +340,8 @@ mod tests {
     use super::*;
 
     fn sources(flags: Flags, environment: &[(&'static str, &str)]) -> Result<Sources, SettingsError> {
-        let environment: HashMap<_, _> = environment.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
+        let environment: HashMap<_, _> =
+            environment.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
         flags.sources_in(|variable| environment.get(variable).cloned())
     }
 
@@ -346,7 +353,7 @@ mod tests {
         Flags {
             server: Some("flag".to_owned()),
             user: Some("flag-user".to_owned()),
-            token: Some("flag-token".to_owned()),
+            token: Some(Secret::new("flag-token".to_owned())),
             trust: Some("/flag".into()),
             ..Flags::default()
         }

@@ -33,9 +33,9 @@ impl System {
         let files = if runs(Role::Tdfs) { Some(tdfs::start(&mut host, kms(Role::Tdfs)).await?) } else { None };
         let tdfs = |role| files.as_ref().map(|files| Client::local(tdfs::Internal(files.tdfs.clone()).into(), role));
         let tasks = if runs(Role::Tms) {
-            let neighbour = files.as_ref().and_then(|files| {
-                Some(tms::Neighbour { tdfs: tdfs(Role::Tms)?, identity: files.users.clone() })
-            });
+            let neighbour = files
+                .as_ref()
+                .and_then(|files| Some(tms::Neighbour { tdfs: tdfs(Role::Tms)?, identity: files.users.clone() }));
             Some(tms::start(&mut host, neighbour).await?)
         } else {
             None

@@ -179,7 +179,7 @@ fn offer(before: Option<FunctionRow>, info: &FunctionInfo, node: SocketAddr) -> 
 
 fn forget_node(tx: &mut Transaction<'_>, node: SocketAddr, keeps: &[FunctionInfo]) -> Result<(), StoreError> {
     for (name, mut row) in tx.scan(&FUNCTIONS, .., usize::MAX)? {
-        if !row.nodes.contains(&node) || keeps.iter().any(|info| *info == row.info) {
+        if !row.nodes.contains(&node) || keeps.contains(&row.info) {
             continue;
         }
         row.nodes.retain(|other| *other != node);

@@ -38,7 +38,7 @@ pub async fn start(host: &mut Host, neighbour: Option<Neighbour>) -> Result<Arc<
     let credentials = host.credentials(Role::Tms)?;
     let Neighbour { tdfs, identity } = neighbour.unwrap_or_else(|| {
         let tdfs = host.client(&credentials);
-        Neighbour { identity: RemoteIdentity::new(tdfs.clone()), tdfs }
+        Neighbour { identity: Arc::new(RemoteIdentity(tdfs.clone())), tdfs }
     });
     let (sealing_key, settings) = (host.sealing_key(Role::Tms)?, Settings::from(&host.config().limits));
     let tms = Arc::new(Tms::open(&host.config().data_dir, &sealing_key, tdfs, identity, settings)?);

@@ -8,6 +8,7 @@ use crate::user::UserId;
 
 super::requests! {
     /// An operator's request.
+    #[schema(as = AdminRequest)]
     Request {
         /// Adds a user.
         AddUser(AddUser),

@@ -145,9 +145,9 @@ impl<'de> Deserialize<'de> for Document {
 /// Declares an API's requests: an enum that writes itself with a `type` tag and reads itself through [`Request`].
 macro_rules! requests {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident($fields:ty),)+ }) => {
-        $(#[$doc])*
         #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
         #[serde(tag = "type")]
+        $(#[$doc])*
         pub enum $name {
             $($(#[$variant_doc])* $variant($fields),)+
         }

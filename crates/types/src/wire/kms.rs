@@ -8,6 +8,7 @@ use crate::key::KeyConfig;
 
 super::requests! {
     /// A request to the kms.
+    #[schema(as = KMSRequest)]
     Request {
         /// Makes a key.
         Create(CreateKey),

@@ -12,6 +12,7 @@ use crate::user::UserId;
 
 super::requests! {
     /// A user's request to the tdfs.
+    #[schema(as = DFSRequest)]
     Request {
         /// Declares a file.
         Create(CreateFile),

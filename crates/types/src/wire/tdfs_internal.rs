@@ -14,6 +14,7 @@ use crate::user::UserId;
 
 super::requests! {
     /// A service's request to the tdfs.
+    #[schema(as = InternalDFSRequest)]
     Request {
         /// Declares a task's output.
         Create(CreateOutput),

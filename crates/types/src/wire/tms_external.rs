@@ -14,6 +14,7 @@ use crate::user::UserId;
 
 super::requests! {
     /// A user's request to the tms.
+    #[schema(as = TaskRequest)]
     Request {
         /// Creates a task.
         Create(CreateTask),

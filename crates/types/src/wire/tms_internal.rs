@@ -20,6 +20,7 @@ use crate::wire::tms_external::CollaboratorStatus;
 
 super::requests! {
     /// A function node's request to the tms.
+    #[schema(as = InternalTaskRequest)]
     Request {
         /// Returns a task.
         Get(GetTask),

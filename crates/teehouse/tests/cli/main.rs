@@ -1,0 +1,7 @@
+//! The built binary as a person meets it: what it prints, where, and how it exits.
+
+mod demo;
+mod help;
+mod house;
+mod journey;
+mod refusals;

@@ -1,0 +1,99 @@
+//! An independent, unverified view of the wire, for tests that play other clients and attackers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crypto::FileKey;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// A TLS connection whose other end nobody checked.
+pub type Stream = TlsStream<TcpStream>;
+
+/// Connects as a client that believes everything and shows no certificate.
+///
+/// # Errors
+/// When the server ends the handshake.
+pub async fn connect(address: SocketAddr, alpn: &[&[u8]]) -> std::io::Result<Stream> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("TLS 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Believer))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    let socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    let name = ServerName::try_from("localhost").expect("a name");
+    TlsConnector::from(Arc::new(config)).connect(name, socket).await
+}
+
+/// Writes one frame.
+pub async fn send(stream: &mut Stream, body: &[u8]) -> std::io::Result<()> {
+    stream.write_all(&(body.len() as u64).to_be_bytes()).await?;
+    stream.write_all(body).await?;
+    stream.flush().await
+}
+
+/// Reads one frame.
+pub async fn receive(stream: &mut Stream) -> std::io::Result<Value> {
+    let length = stream.read_u64().await?;
+    let mut body = vec![0; usize::try_from(length).expect("a small answer")];
+    stream.read_exact(&mut body).await?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// The key of a `key_config`.
+pub fn file_key(config: &Value) -> FileKey {
+    let part = |name: &str| -> Vec<u8> {
+        let secret: types::secret::SecretBytes = serde_json::from_value(config[name].clone()).expect("base64");
+        secret.expose().to_vec()
+    };
+    FileKey::new(&part("key"), &part("nonce"), &part("ad")).expect("a key configuration")
+}
+
+/// Believes every certificate.
+#[derive(Debug)]
+struct Believer;
+
+impl ServerCertVerifier for Believer {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
