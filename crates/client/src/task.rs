@@ -94,7 +94,7 @@ impl TaskError {
                 Some(format!("it may have run: `teehouse task show {task}` says where it stands"))
             }
             TaskError::Run { task, source } if source.code() == Some(types::error::ErrorCode::Conflict) => {
-                Some(format!("`teehouse task show {task}` says who has to act"))
+                Some(format!("`teehouse task show {task}` says where it stands"))
             }
             other => other.request().and_then(RequestError::help),
         }

@@ -1,5 +1,6 @@
 //! Logs, metrics, and the health document.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 
 use attest::platform::Platform;
@@ -27,7 +28,8 @@ pub enum LogFormat {
 /// Starts logging to standard error. `RUST_LOG` selects what; without it, `default` does. Later calls change nothing.
 pub fn start_logs(format: LogFormat, default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let _ = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

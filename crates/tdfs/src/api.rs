@@ -47,7 +47,7 @@ impl Service for Internal {
     type Error = Error;
 
     async fn call(&self, ctx: Ctx, request: internal::Request) -> Result<internal::Response, Error> {
-        use internal::{Authenticated, FoundRecord, FoundUsers, HeldInputs, Released, Request, Response};
+        use internal::{Authenticated, FoundRecord, FoundUsers, HeldInputs, Request, Response, TaskEnded};
         let tdfs = &self.0;
         match request {
             Request::Create(create) => Ok(Response::Create(tdfs.create_output(create, ctx.now).await?)),
@@ -63,9 +63,9 @@ impl Service for Internal {
                 let files = tdfs.hold(hold.task_id, hold.user_id, hold.files).await?;
                 Ok(Response::Hold(HeldInputs { files }))
             }
-            Request::Release(release) => {
-                tdfs.release(release.task_id).await?;
-                Ok(Response::Release(Released { success: true }))
+            Request::End(end) => {
+                tdfs.end_task(end.task_id, end.outputs).await?;
+                Ok(Response::End(TaskEnded { success: true }))
             }
         }
     }

@@ -19,6 +19,8 @@ const OWNED: Table<(String, NewestFirst), FileId> = Table::new("owned files");
 const HOLDS: Table<(String, String), ()> = Table::new("holds by file");
 /// The same, from the task's side.
 const HELD: Table<(String, String), ()> = Table::new("holds by task");
+/// What tasks that have not ended declared as output.
+const OUTPUTS: Table<(String, String), ()> = Table::new("outputs by task");
 /// Keys whose file is gone, until the kms has removed them too.
 const DOOMED_KEYS: Table<String, ()> = Table::new("keys to remove");
 
@@ -52,6 +54,9 @@ pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow) -> Result<()
         .write(move |tx| {
             let row = FileRow { sequence: tx.sequence(), ..row.clone() };
             tx.insert(&OWNED, (row.owner.as_str(), NewestFirst(row.sequence)), &id)?;
+            if let Some(task) = &row.task_id {
+                tx.insert(&OUTPUTS, (task.as_str(), id.as_str()), &())?;
+            }
             tx.insert(&FILES, id.as_str(), &row)
         })
         .await
@@ -104,10 +109,17 @@ fn remove(tx: &mut Transaction<'_>, permit: &Permit<Delete>, row: &FileRow) -> R
     if !tx.scan(&HOLDS, Range::starting_with(file.as_str()), 1)?.is_empty() {
         return Err(Error::InUse(file.clone()));
     }
+    Ok(forget(tx, file, row)?)
+}
+
+/// Removes a file's rows and dooms its key.
+fn forget(tx: &mut Transaction<'_>, file: &FileId, row: &FileRow) -> Result<(), StoreError> {
     tx.remove(&FILES, file.as_str())?;
     tx.remove(&OWNED, (row.owner.as_str(), NewestFirst(row.sequence)))?;
-    tx.insert(&DOOMED_KEYS, row.key_id.as_str(), &())?;
-    Ok(())
+    if let Some(task) = &row.task_id {
+        tx.remove(&OUTPUTS, (task.as_str(), file.as_str()))?;
+    }
+    tx.insert(&DOOMED_KEYS, row.key_id.as_str(), &())
 }
 
 /// Holds files for a task, all or none; returns their rows.
@@ -132,17 +144,31 @@ pub(crate) async fn hold(
         .await
 }
 
-/// Releases every file that a task holds.
-pub(crate) async fn release(store: &Store, task: TaskId) -> Result<(), StoreError> {
+/// Releases every file that an ended task holds, and removes its outputs but those that it lists. Returns what it
+/// removed.
+pub(crate) async fn end_task(store: &Store, task: TaskId, listed: Vec<FileId>) -> Result<Vec<FileId>, StoreError> {
     store
         .write(move |tx| {
             for ((task, file), ()) in tx.scan(&HELD, Range::starting_with(task.as_str()), usize::MAX)? {
                 tx.remove(&HELD, (task.as_str(), file.as_str()))?;
                 tx.remove(&HOLDS, (file.as_str(), task.as_str()))?;
             }
-            Ok(())
+            remove_unlisted(tx, &task, &listed)
         })
         .await
+}
+
+fn remove_unlisted(tx: &mut Transaction<'_>, task: &TaskId, listed: &[FileId]) -> Result<Vec<FileId>, StoreError> {
+    let mut removed = Vec::new();
+    for ((_, file), ()) in tx.scan(&OUTPUTS, Range::starting_with(task.as_str()), usize::MAX)? {
+        tx.remove(&OUTPUTS, (task.as_str(), file.as_str()))?;
+        let Some(id) = file.parse().ok().filter(|id| !listed.contains(id)) else { continue };
+        if let Some(row) = tx.get(&FILES, file.as_str())? {
+            forget(tx, &id, &row)?;
+            removed.push(id);
+        }
+    }
+    Ok(removed)
 }
 
 /// Keys that the kms has still to remove.

@@ -11,6 +11,7 @@ use rpc::listener::Shutdown;
 use rpc::protocol::Kms;
 use rpc::{CallError, Client};
 use store::{Options, Store};
+use tokio::sync::Notify;
 use types::file::{AllowPolicy, PinnedFile};
 use types::id::{FileId, KeyId, TaskId};
 use types::key::KeyConfig;
@@ -44,6 +45,8 @@ pub struct Tdfs {
     kms: Client<Kms>,
     pub(crate) identity: Arc<dyn Identity>,
     settings: Settings,
+    /// There are keys to remove.
+    house: Notify,
 }
 
 impl Tdfs {
@@ -61,7 +64,7 @@ impl Tdfs {
         std::fs::create_dir_all(&settings.files_dir)
             .map_err(|source| OpenError::Files { path: settings.files_dir.clone(), source })?;
         let store = Store::open(&data_dir.join("tdfs.redb"), sealing_key, Options::default())?;
-        Ok(Tdfs { store, kms, identity, settings })
+        Ok(Tdfs { store, kms, identity, settings, house: Notify::new() })
     }
 
     /// Removes the keys of deleted files that the kms could not remove at once, until the order to stop.
@@ -71,6 +74,7 @@ impl Tdfs {
                 tracing::warn!(%error, "keys of deleted files wait for the kms");
             }
             tokio::select! {
+                () = self.house.notified() => {}
                 () = tokio::time::sleep(RETRY) => {}
                 () = shutdown.begun() => return,
             }
@@ -249,9 +253,17 @@ impl Tdfs {
         Ok(files.into_iter().zip(rows).map(pin).collect())
     }
 
-    /// Releases what a task holds.
-    pub(crate) async fn release(&self, task: TaskId) -> Result<(), Error> {
-        Ok(db::release(&self.store, task).await?)
+    /// Releases what an ended task holds, and removes what it made without listing it: record, key and ciphertext.
+    pub(crate) async fn end_task(&self, task: TaskId, outputs: Vec<FileId>) -> Result<(), Error> {
+        let removed = db::end_task(&self.store, task, outputs).await?;
+        if !removed.is_empty() {
+            self.house.notify_one();
+        }
+        for path in removed.iter().map(|id| self.access_path(id)) {
+            // Without its key it is noise; one that can't be removed now is only untidy.
+            let _ = tokio::fs::remove_file(path).await;
+        }
+        Ok(())
     }
 }
 

@@ -17,9 +17,9 @@ Examples:
   teehouse task run TASK_ID
 
 Settings:
-  Flags come first, then TEEHOUSE_* variables, then a client.toml (--client-config, else the one in
-  TEEHOUSE_DATA_DIR, else ~/.config/teehouse/client.toml). `serve --dev` writes DATA_DIR/client.toml, so
-  TEEHOUSE_DATA_DIR, TEEHOUSE_USER and TEEHOUSE_TOKEN are all that a laptop needs.
+  Flags come first, then TEEHOUSE_* variables, then a client.toml: that of --client-config, else
+  that in TEEHOUSE_DATA_DIR, else ~/.config/teehouse/client.toml. `serve --dev` writes the one in
+  its data directory, so a laptop needs TEEHOUSE_DATA_DIR, TEEHOUSE_USER and TEEHOUSE_TOKEN only.
 
 Exit status:
   0  done
@@ -29,13 +29,16 @@ Exit status:
   4  bytes are not what was declared
   5  what answers is not to be trusted";
 
+/// Longest line of a help text, in characters; texts that are not flowed keep to it themselves.
+const MAX_LINE_CHARS: usize = 100;
+
 /// Confidential computing for parties who do not trust each other.
 ///
 /// Several parties encrypt files on their own machines, agree on one function over them, and get only its results.
 #[derive(Parser)]
-#[command(name = "teehouse", version = crate::VERSION, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "teehouse", version = crate::VERSION, after_help = EXAMPLES, max_term_width = MAX_LINE_CHARS)]
 struct Cli {
-    /// Print machine-readable JSON on standard output, and errors as JSON on standard error.
+    /// Print JSON, for machines: results and errors.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -111,6 +114,9 @@ mod tests {
             assert!(command.get_about().is_some(), "{name} has no description");
             let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(examples.contains("Example"), "{name} shows no example");
+            for line in examples.lines() {
+                assert!(line.chars().count() <= MAX_LINE_CHARS, "{name}: {line}");
+            }
             command.get_subcommands().filter(|verb| verb.get_name() != "help").for_each(check);
         }
         check(&Cli::command());

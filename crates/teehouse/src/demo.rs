@@ -25,16 +25,17 @@ use types::wire::admin::{AddUser, Response};
 
 use crate::exit::Complaint;
 use crate::output::{Line, Output, write_lines};
+use crate::signals::Signals;
 use crate::system::{Mode, System};
 
 const EXAMPLES: &str = "\
 Examples:
   teehouse demo
-  teehouse demo /usr/share/dict/american-english /usr/share/dict/british-english > common.txt
+  teehouse demo left.txt right.txt > common.txt
 
-The common lines go to standard output, sorted byte by byte, each once: what
-  LC_ALL=C comm -12 <(sort -u LEFT) <(sort -u RIGHT)
-prints. The story of who did and saw what goes to standard error.";
+The common lines go to standard output, sorted byte by byte, each once; in a shell with LC_ALL=C
+`comm -12 <(sort -u LEFT) <(sort -u RIGHT)` prints the same. The story of who did and saw what
+goes to standard error.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -75,9 +76,10 @@ pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     telemetry::start_logs(LogFormat::Text, "error");
     let dir = tempfile::Builder::new().prefix("teehouse-demo-").tempdir().context("no temporary directory")?;
     let tell = |line: String| output.note(line);
+    let mut signals = Signals::install()?;
     let outcome = tokio::select! {
         outcome = on_own_system(dir.path(), &lists, &tell) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Complaint::new("interrupted").into()),
+        () = signals.next() => Err(Complaint::new("interrupted").into()),
     };
     dir.close().context("the temporary directory can't be removed")?;
     let learned = outcome?;
@@ -105,7 +107,8 @@ fn read_list(path: &Path) -> anyhow::Result<List> {
         let complaint = Complaint::usage(format!("{} is empty", path.display()));
         return Err(complaint.help("a list needs at least one line, else there is nothing to compare").into());
     }
-    Ok(List { name: path.display().to_string(), text })
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    Ok(List { name, text })
 }
 
 /// What `--json` prints.
@@ -220,7 +223,10 @@ pub async fn play(
     if for_alice != for_bob {
         bail!("the two parties' answers disagree: this is a defect of Teehouse");
     }
-    tell(format!("both      have learned the same {} lines, and nothing else", HumanCount(for_alice.len() as u64)));
+    tell(format!(
+        "both      have learned the same {} lines; neither was shown the other's list",
+        HumanCount(for_alice.len() as u64)
+    ));
     Ok(Learned {
         platform: system.platform().as_str(),
         task_id,
@@ -247,6 +253,9 @@ async fn join<'l>(system: &System, name: &str, list: &'l List) -> anyhow::Result
     Ok(Party { client, list })
 }
 
+/// As wide as the names in a story.
+const INDENT: &str = "         ";
+
 /// Tells one step of one party.
 fn step(party: &Party<'_>, what: &str, since: Instant, tell: &dyn Fn(String)) {
     tell(format!("{:<9} {what} ({})", party.client.user().as_str(), time(since.elapsed())));
@@ -258,7 +267,7 @@ async fn put(party: &Party<'_>, tell: &(dyn Fn(String) + Sync)) -> anyhow::Resul
     let hashed = records::from_lines(text);
     let stored = party.client.put_file(Contents::Bytes(hashed.into()), "records".parse()?, |_, _| {}).await?;
     let what = format!(
-        "hashes each of the {} lines of {name} ({}), encrypts the records ({}) and puts them as file {}",
+        "hashes each of the {} lines of {name} ({}),\n{INDENT} encrypts the records ({}) and puts them as file {}",
         HumanCount(party.list.lines()),
         HumanBytes(text.len() as u64),
         HumanBytes(stored.file_size),
@@ -283,7 +292,7 @@ async fn agree(
     let seen = bob.client.task(&task).await?;
     let approved = bob.client.approve(&task, &[files[1].file_id.clone()]).await?;
     let what = format!(
-        "sees that {} asks for {} on {}:{}, brings his file and approves: the task is {}",
+        "sees that {} asks for {} on {}:{},\n{INDENT} brings his file and approves: the task is {}",
         seen.user_id, seen.function_name, seen.ip, seen.port, approved.status
     );
     step(bob, &what, since, tell);

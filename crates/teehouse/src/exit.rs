@@ -188,7 +188,11 @@ fn judge_server(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
     }
     if let Some(error) = cause.downcast_ref::<OperateError>() {
         return Some(match error {
-            OperateError::Refused(reply) => Verdict { exit: Exit::Failed, help: None, code: Some(reply.code) },
+            OperateError::Refused(reply) => {
+                let help =
+                    (reply.code == ErrorCode::NotFound).then(|| "`teehouse user list` shows the users".to_owned());
+                Verdict { exit: Exit::Failed, help, code: Some(reply.code) }
+            }
             OperateError::NoDeployment(_) => {
                 Verdict::new(Exit::Failed, Some("name the server's data directory: --data-dir DIR".to_owned()))
             }

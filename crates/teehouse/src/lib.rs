@@ -14,6 +14,7 @@ mod openapi;
 mod output;
 mod serve;
 mod settings;
+mod signals;
 pub mod system;
 mod task;
 mod user;

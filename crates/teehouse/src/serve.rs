@@ -12,22 +12,23 @@ use rpc::listener::Shutdown;
 use rpc::telemetry::{self, LogFormat};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use types::service::{Api, Role};
 
 use crate::VERSION;
 use crate::output::Output;
 use crate::settings::{CLIENT_FILE, ClientFile, DATA_DIR_VARIABLE};
+use crate::signals::Signals;
 use crate::system::{Mode, System};
 
 const EXAMPLES: &str = "\
 Examples:
   teehouse serve --dev
-  teehouse serve --dev --data-dir /tmp/house --listen 127.0.0.1:0       free ports; see /tmp/house/client.toml
+  teehouse serve --dev --data-dir /tmp/house --listen 127.0.0.1:0       on free ports
   teehouse serve --config /etc/teehouse.toml --service kms,tdfs --json-logs
 
-With --dev the platform is simulated and every key lies in the data directory: it protects nothing from whoever can
-read that. SIGTERM and SIGINT drain: requests in flight are answered first. RUST_LOG selects what is logged.";
+With --dev the platform is simulated and every key lies in the data directory: it protects nothing
+from whoever can read that. SIGTERM and SIGINT drain: requests in flight are answered first.
+RUST_LOG selects what is logged.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -249,25 +250,6 @@ impl Banner<'_> {
         writeln!(f, "  TASK=$(teehouse task create echo)")?;
         writeln!(f, "  teehouse task run $TASK --payload hello\n")?;
         write!(f, "Ctrl-C ends it.")
-    }
-}
-
-/// The signals that end the process.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn install() -> anyhow::Result<Self> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }
 

@@ -24,32 +24,32 @@ pub(crate) const DATA_DIR_VARIABLE: &str = "TEEHOUSE_DATA_DIR";
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Flags {
     /// The server, on its usual ports [env: TEEHOUSE_SERVER]
-    #[arg(long, global = true, value_name = "HOST")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "HOST")]
     server: Option<String>,
     /// The task management service, when it is elsewhere [env: TEEHOUSE_TMS]
-    #[arg(long, global = true, value_name = "HOST:PORT")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "HOST:PORT")]
     tms: Option<String>,
     /// The trusted file service, when it is elsewhere [env: TEEHOUSE_TDFS]
-    #[arg(long, global = true, value_name = "HOST:PORT")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "HOST:PORT")]
     tdfs: Option<String>,
     /// Who you are [env: TEEHOUSE_USER]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "NAME")]
     user: Option<String>,
     /// Your token, or @FILE that holds it [env: TEEHOUSE_TOKEN]. Others on this machine can see a token on a command
     /// line: prefer @FILE or the variable.
-    #[arg(long, global = true, value_name = "TOKEN|@FILE", value_parser = secret)]
+    #[arg(long, global = true, hide_short_help = true, value_name = "TOKEN|@FILE", value_parser = secret)]
     token: Option<Secret>,
     /// The deployment's trust folder, from the server's operator [env: TEEHOUSE_TRUST]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     trust: Option<PathBuf>,
     /// Accept services on a simulated platform, which protects nothing from its operator
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     allow_simulated: bool,
     /// A file with these settings [env: TEEHOUSE_CLIENT_CONFIG]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     client_config: Option<PathBuf>,
     /// A server's data directory: its client.toml is read [env: TEEHOUSE_DATA_DIR]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 
@@ -155,12 +155,12 @@ impl Flags {
 
     /// Every source of settings, read.
     pub(crate) fn sources(self) -> Result<Sources, SettingsError> {
-        self.sources_in(|variable| std::env::var_os(variable).filter(|value| !value.is_empty()))
+        self.sources_in(variable)
     }
 
     /// The data directory, where one is named.
     pub(crate) fn data_dir(&self) -> Option<PathBuf> {
-        self.data_dir.clone().or_else(|| std::env::var_os(DATA_DIR_VARIABLE).map(PathBuf::from))
+        self.data_dir.clone().or_else(|| variable(DATA_DIR_VARIABLE).map(PathBuf::from))
     }
 
     fn sources_in(self, environment: impl Fn(&'static str) -> Option<OsString>) -> Result<Sources, SettingsError> {
@@ -178,6 +178,11 @@ impl Flags {
         let token = token.map(|token| read_token(token, Path::new(""))).transpose()?;
         Ok(Layer { server, tms, tdfs, user, token, trust, allow_simulated })
     }
+}
+
+/// A variable of this process; one without a value counts as absent.
+fn variable(name: &'static str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 fn environment_layer(environment: &impl Fn(&'static str) -> Option<OsString>) -> Result<Layer, SettingsError> {
@@ -204,14 +209,14 @@ enum Candidate {
 }
 
 fn find_file(flags: &Flags, environment: &impl Fn(&'static str) -> Option<OsString>) -> Option<Candidate> {
-    let variable = |name| environment(name).map(PathBuf::from);
-    if let Some(path) = flags.client_config.clone().or_else(|| variable("TEEHOUSE_CLIENT_CONFIG")) {
+    let path = |name| environment(name).map(PathBuf::from);
+    if let Some(path) = flags.client_config.clone().or_else(|| path("TEEHOUSE_CLIENT_CONFIG")) {
         return Some(Candidate::Named(path));
     }
-    if let Some(data_dir) = flags.data_dir.clone().or_else(|| variable(DATA_DIR_VARIABLE)) {
+    if let Some(data_dir) = flags.data_dir.clone().or_else(|| path(DATA_DIR_VARIABLE)) {
         return Some(Candidate::Usual(data_dir.join(CLIENT_FILE)));
     }
-    let config = variable("XDG_CONFIG_HOME").or_else(|| variable("HOME").map(|home| home.join(".config")))?;
+    let config = path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config")))?;
     Some(Candidate::Usual(config.join("teehouse").join(CLIENT_FILE)))
 }
 

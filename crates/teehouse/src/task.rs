@@ -25,10 +25,10 @@ use crate::settings::Flags;
 
 const EXAMPLES: &str = "\
 Examples:
-  teehouse task create psi --with bob --file FILE_ID       alice proposes
-  teehouse task approve TASK_ID --file FILE_ID             bob looks at it with `show`, and agrees
+  teehouse task create psi --with bob --file FILE_ID      alice proposes
+  teehouse task approve TASK_ID --file FILE_ID            bob looks with `show`, and agrees
   teehouse task run TASK_ID
-  teehouse task results TASK_ID --select customers.txt     each sees which of their own lines are common
+  teehouse task results TASK_ID --select customers.txt    each sees which own lines are common
   teehouse task create echo && teehouse task run TASK_ID --payload hello";
 
 #[derive(clap::Args)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::{NewestFirst, Range, Records, Store, StoreError, Table, Transaction};
 use types::function::FunctionInfo;
 use types::id::TaskId;
+use types::task::Status;
 use types::user::UserId;
 
 use crate::task::{Lease, Task};
@@ -16,8 +17,10 @@ const TASKS: Table<String, Task> = Table::new("tasks");
 const BY_USER: Table<(String, NewestFirst), TaskId> = Table::new("tasks by participant");
 /// Tasks that a function node runs.
 const RUNNING: Table<String, ()> = Table::new("running tasks");
-/// Tasks whose inputs the tdfs may still hold although they ended or never came to be.
-const HOLDING: Table<String, ()> = Table::new("inputs to release");
+/// Tasks that are being created: the tdfs may hold their inputs already.
+const INTENDED: Table<String, ()> = Table::new("tasks being created");
+/// Ended tasks of which the tdfs does not know yet that they ended.
+const UNSETTLED: Table<String, ()> = Table::new("ended tasks to settle");
 /// Functions that some node offers.
 const FUNCTIONS: Table<String, FunctionRow> = Table::new("functions");
 
@@ -34,7 +37,7 @@ pub(crate) async fn task(store: &Store, id: TaskId) -> Result<Option<Task>, Stor
 
 /// Notes that the tdfs is about to hold inputs for a task that does not exist yet.
 pub(crate) async fn intend(store: &Store, id: TaskId) -> Result<(), StoreError> {
-    store.write(move |tx| tx.insert(&HOLDING, id.as_str(), &())).await
+    store.write(move |tx| tx.insert(&INTENDED, id.as_str(), &())).await
 }
 
 /// Keeps a new task.
@@ -46,7 +49,7 @@ pub(crate) async fn create(store: &Store, id: TaskId, task: Task) -> Result<(), 
                 tx.insert(&BY_USER, (user.as_str(), sequence), &id)?;
             }
             if !task.inputs.is_empty() {
-                tx.remove(&HOLDING, id.as_str())?;
+                tx.remove(&INTENDED, id.as_str())?;
             }
             tx.insert(&TASKS, id.as_str(), &task)
         })
@@ -79,8 +82,9 @@ fn put(tx: &mut Transaction<'_>, id: &TaskId, task: &Task) -> Result<(), StoreEr
     } else {
         tx.remove(&RUNNING, id.as_str())?;
     }
-    if task.status().is_final() && !task.inputs.is_empty() {
-        tx.insert(&HOLDING, id.as_str(), &())?;
+    // A task that finished without inputs holds nothing and lists all that it made.
+    if task.status() == Status::Failed || task.status() == Status::Finished && !task.inputs.is_empty() {
+        tx.insert(&UNSETTLED, id.as_str(), &())?;
     }
     tx.insert(&TASKS, id.as_str(), task)
 }
@@ -123,25 +127,32 @@ pub(crate) fn running(store: &Store) -> Result<Vec<(TaskId, Lease, u64)>, StoreE
 /// Tasks that were to be created when the tms stopped, and never were.
 pub(crate) fn unborn(store: &Store) -> Result<Vec<TaskId>, StoreError> {
     store.read_blocking(|snapshot| {
-        let mut found = Vec::new();
-        for (id, ()) in snapshot.scan(&HOLDING, .., usize::MAX)? {
-            if !snapshot.contains(&TASKS, id.as_str())? {
-                found.extend(id.parse());
-            }
-        }
-        Ok(found)
+        Ok(snapshot.scan(&INTENDED, .., usize::MAX)?.into_iter().filter_map(|(id, ())| id.parse().ok()).collect())
     })
 }
 
-/// Tasks whose inputs are to be released.
-pub(crate) async fn to_release(store: &Store, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-    let rows = store.read(move |snapshot| snapshot.scan(&HOLDING, .., limit)).await?;
-    Ok(rows.into_iter().filter_map(|(id, ())| id.parse().ok()).collect())
+/// A task will not be created after all.
+pub(crate) async fn no_intent(store: &Store, id: TaskId) -> Result<(), StoreError> {
+    store.write(move |tx| tx.remove(&INTENDED, id.as_str()).map(|_| ())).await
 }
 
-/// The tdfs released a task's inputs.
-pub(crate) async fn released(store: &Store, id: TaskId) -> Result<(), StoreError> {
-    store.write(move |tx| tx.remove(&HOLDING, id.as_str()).map(|_| ())).await
+/// Ended tasks of which the tdfs does not know yet.
+pub(crate) async fn unsettled(store: &Store, limit: usize) -> Result<Vec<(TaskId, Task)>, StoreError> {
+    store
+        .read(move |snapshot| {
+            let mut found = Vec::new();
+            for (id, ()) in snapshot.scan(&UNSETTLED, .., limit)? {
+                let task = snapshot.get(&TASKS, id.as_str())?;
+                found.extend(task.and_then(|task| Some((id.parse().ok()?, task))));
+            }
+            Ok(found)
+        })
+        .await
+}
+
+/// The tdfs knows that a task ended.
+pub(crate) async fn settled(store: &Store, id: TaskId) -> Result<(), StoreError> {
+    store.write(move |tx| tx.remove(&UNSETTLED, id.as_str()).map(|_| ())).await
 }
 
 pub(crate) async fn function(store: &Store, name: String) -> Result<Option<FunctionRow>, StoreError> {

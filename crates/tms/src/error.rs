@@ -61,6 +61,11 @@ impl Error {
     pub(crate) fn field(field: &'static str, rule: impl Into<String>) -> Self {
         Error::Field { field, rule: rule.into() }
     }
+
+    /// Whether another service may have done what it was asked without saying so.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        matches!(self, Error::Tdfs(error) if error.refusal().is_none())
+    }
 }
 
 impl Fault for Error {

@@ -10,6 +10,7 @@ mod db;
 mod error;
 mod leases;
 mod service;
+mod settle;
 mod start;
 pub mod task;
 

@@ -56,25 +56,21 @@ impl From<&Limits> for Settings {
 /// How often leases are looked through.
 const LEASE_ROUND: Duration = Duration::from_secs(1);
 
-/// Tasks whose inputs one round of releasing asks the tdfs about.
-const RELEASES_AT_ONCE: usize = 100;
-
-/// How often inputs that could not be released are tried again.
-const RELEASE_RETRY: Duration = Duration::from_secs(10);
-
 /// Random bytes of a task token: 32 hexadecimal digits, as the reference shows.
 const TOKEN_BYTES: usize = 16;
 
 /// Task management over one sealed store.
 pub struct Tms {
-    store: Store,
-    tdfs: Client<TdfsInternal>,
+    pub(crate) store: Store,
+    pub(crate) tdfs: Client<TdfsInternal>,
     pub(crate) identity: Arc<dyn Identity>,
     settings: Settings,
     leases: Leases,
     next_node: AtomicUsize,
-    to_release: Notify,
-    unborn: Vec<TaskId>,
+    /// A task ended.
+    pub(crate) ended: Notify,
+    /// Tasks that were being created when the tms stopped the last time, and never came to be.
+    pub(crate) unborn: Vec<TaskId>,
 }
 
 impl Tms {
@@ -95,8 +91,8 @@ impl Tms {
             leases.insert(task, lease, Duration::from_millis(time_limit_ms), now);
         }
         let unborn = db::unborn(&store)?;
-        let (next_node, to_release) = (AtomicUsize::new(0), Notify::new());
-        Ok(Tms { store, tdfs, identity, settings, leases, next_node, to_release, unborn })
+        let (next_node, ended) = (AtomicUsize::new(0), Notify::new());
+        Ok(Tms { store, tdfs, identity, settings, leases, next_node, ended, unborn })
     }
 
     /// Ends tasks whose lease was lost, until the order to stop.
@@ -110,54 +106,6 @@ impl Tms {
                 () = shutdown.begun() => return,
             }
         }
-    }
-
-    /// Has the tdfs release what ended tasks held, until the order to stop.
-    pub async fn release_ended(self: Arc<Self>, shutdown: Shutdown) {
-        loop {
-            let ended = match self.release_some().await {
-                Ok(ended) => ended,
-                Err(error) => {
-                    tracing::warn!(%error, "inputs of ended tasks wait for the tdfs");
-                    false
-                }
-            };
-            tokio::select! {
-                () = std::future::ready(()), if ended => {}
-                () = self.to_release.notified() => {}
-                () = tokio::time::sleep(RELEASE_RETRY) => {}
-                () = shutdown.begun() => return,
-            }
-        }
-    }
-
-    /// Whether there may be more.
-    async fn release_some(&self) -> Result<bool, Error> {
-        let tasks = db::to_release(&self.store, RELEASES_AT_ONCE).await?;
-        let full = tasks.len() == RELEASES_AT_ONCE;
-        for task in tasks {
-            // A task that is being created just now is on the list too; its inputs stay held.
-            if db::task(&self.store, task.clone()).await?.is_some_and(|task| task.status().is_final()) {
-                self.release(task).await?;
-            }
-        }
-        Ok(full)
-    }
-
-    /// Has the tdfs release what creations that a crash cut off left held. `unborn` is what [`Tms::open`] found, so
-    /// that nothing that is being created now is among it.
-    pub async fn release_unborn(self: Arc<Self>) {
-        for task in self.unborn.clone() {
-            while let Err(error) = self.release(task.clone()).await {
-                tracing::warn!(%error, "inputs of a task that never was wait for the tdfs");
-                tokio::time::sleep(RELEASE_RETRY).await;
-            }
-        }
-    }
-
-    async fn release(&self, task_id: TaskId) -> Result<(), Error> {
-        self.tdfs.call(tdfs_internal::ReleaseInputs { task_id: task_id.clone() }).await?;
-        Ok(db::released(&self.store, task_id).await?)
     }
 
     /// Creates a task.
@@ -226,8 +174,9 @@ impl Tms {
         }
         db::intend(&self.store, id.clone()).await?;
         let held = self.hold(id, user, files).await;
-        if held.is_err() {
-            db::released(&self.store, id.clone()).await?;
+        // While it is unknown whether the tdfs holds them, the intent stays: the next start settles it.
+        if held.as_ref().is_err_and(|error| !error.is_ambiguous()) {
+            db::no_intent(&self.store, id.clone()).await?;
         }
         held
     }
@@ -347,7 +296,7 @@ impl Tms {
         if task.status().is_final() {
             metrics::counter!("teehouse_tasks_ended_total", "status" => if task.status() == Status::Finished { "finished" } else { "failed" })
                 .increment(1);
-            self.to_release.notify_one();
+            self.ended.notify_one();
         }
     }
 

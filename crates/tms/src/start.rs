@@ -42,8 +42,8 @@ pub async fn start(host: &mut Host, neighbour: Option<Neighbour>) -> Result<Arc<
     });
     let (sealing_key, settings) = (host.sealing_key(Role::Tms)?, Settings::from(&host.config().limits));
     let tms = Arc::new(Tms::open(&host.config().data_dir, &sealing_key, tdfs, identity, settings)?);
-    tokio::spawn(tms.clone().release_unborn());
-    tokio::spawn(tms.clone().release_ended(host.shutdown()));
+    tokio::spawn(tms.clone().settle_unborn());
+    tokio::spawn(tms.clone().settle_ended(host.shutdown()));
     tokio::spawn(tms.clone().watch_leases(host.shutdown()));
     host.serve(external, Arc::new(External(tms.clone())), &credentials)?;
     host.serve(internal, Arc::new(Internal(tms.clone())), &credentials)?;

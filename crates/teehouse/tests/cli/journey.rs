@@ -105,6 +105,7 @@ fn standard_input_can_be_put() {
     let alice = house.user("alice");
     let mut command = alice.command();
     command.args(["file", "put", "-", "--name", "from a pipe"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stderr(Stdio::null());
     let mut child = command.spawn().expect("the binary runs");
     child.stdin.take().expect("is piped").write_all(b"piped").expect("it reads");
     let ended = child.wait_with_output().expect("it ends");
@@ -140,6 +141,9 @@ fn users_are_managed_while_the_server_runs() {
     assert_eq!((chosen.text(), chosen.err.as_str()), ("", "user user1 added, with the token that you chose\n"));
     assert_eq!(house.run(&["user", "list"]).good().text(), "alice\nuser1");
     assert_eq!(house.run(&["user", "add", "alice"]).code, Some(1));
+    let nobody = house.run(&["user", "disable", "nobody"]);
+    assert_eq!(nobody.code, Some(1));
+    assert_eq!(nobody.err, "error: no user nobody\nhelp: `teehouse user list` shows the users\n");
 
     house.run(&["user", "disable", "alice"]).good();
     assert_eq!(house.run(&["user", "list"]).good().text(), "alice  (disabled)\nuser1");

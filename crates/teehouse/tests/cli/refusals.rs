@@ -63,8 +63,8 @@ fn wrong_usage_is_told_before_anything_is_done() {
     check(
         &["file", "get", "some-id", "--json"],
         2,
-        "error: with --json a file's content has no place on standard output\n\
-         help: say where it goes: -o PATH\n",
+        "{\"error\":\"with --json a file's content has no place on standard output\",\
+         \"help\":\"say where it goes: -o PATH\",\"exit\":2}\n",
     );
     check(
         &["call", "tms", "{}", "--as", "fns", "--server", "localhost"],

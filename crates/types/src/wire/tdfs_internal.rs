@@ -1,7 +1,8 @@
 //! The tdfs's requests and answers for services (port 5066).
 //!
 //! `Create` and `Get` are the reference's. The others are this system's own: the tdfs keeps the users, so the tms asks
-//! it who somebody is; and a task in flight holds its inputs, so that their owner can't delete them under it.
+//! it who somebody is; a task in flight holds its inputs, so that their owner can't delete them under it; and a task that
+//! ended keeps only the outputs that it lists.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,8 +27,8 @@ super::requests! {
         Users(FindUsers),
         /// Holds a task's inputs: they can't be deleted until it releases them.
         Hold(HoldInputs),
-        /// Releases a task's inputs.
-        Release(ReleaseInputs),
+        /// Says that a task ended.
+        End(EndTask),
     }
 }
 
@@ -92,13 +93,15 @@ pub struct HoldInputs {
     pub files: Vec<FileId>,
 }
 
-/// Releases every file that a task holds.
+/// Says that a task ended: its inputs are released, and what it declared as output without listing it is removed.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = ReleaseInputsRequest)]
+#[schema(as = EndTaskRequest)]
 #[serde(deny_unknown_fields)]
-pub struct ReleaseInputs {
+pub struct EndTask {
     /// The task.
     pub task_id: TaskId,
+    /// The outputs that it lists; none, if it failed.
+    pub outputs: Vec<FileId>,
 }
 
 /// The tdfs's answer to a service.
@@ -116,8 +119,8 @@ pub enum Response {
     Users(FoundUsers),
     /// What is held now.
     Hold(HeldInputs),
-    /// Nothing is held any more.
-    Release(Released),
+    /// The task holds nothing any more.
+    End(TaskEnded),
 }
 
 /// A file's record.
@@ -187,10 +190,10 @@ pub struct HeldInputs {
     pub files: Vec<crate::file::PinnedFile>,
 }
 
-/// The answer to [`ReleaseInputs`].
+/// The answer to [`EndTask`].
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = ReleaseInputsResponse)]
-pub struct Released {
-    /// Always true: releasing what is not held changes nothing.
+#[schema(as = EndTaskResponse)]
+pub struct TaskEnded {
+    /// Always true: to end a task twice changes nothing.
     pub success: bool,
 }
