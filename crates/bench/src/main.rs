@@ -1,2 +1,51 @@
-//! (being written)
-fn main() {}
+//! Measures what the platform promises: `cargo run --release -p bench -- NAME [--json]`.
+//!
+//! Every benchmark starts its own services with durable stores and TLS in a folder of its own, warms up, measures in
+//! several rounds, and prints the target, what it measured and what to compare that with, from the same run. Clients
+//! run in the same process and share the processors with the services.
+
+mod cluster;
+mod echo;
+mod figure;
+mod files;
+mod footprint;
+mod handshake;
+mod kms;
+mod list;
+mod load;
+mod machine;
+mod options;
+mod plain_tls;
+mod stats;
+mod store_open;
+
+use options::{Name, Options};
+
+use crate::figure::Report;
+
+fn main() -> anyhow::Result<()> {
+    let Some(options) = Options::from_arguments()? else { return Ok(()) };
+    if let Some(dir) = &options.fill {
+        return store_open::fill(dir, options.records);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut report = Report::new(machine::describe());
+    for name in &options.names {
+        eprintln!("{name} …");
+        runtime.block_on(run(*name, &options, &mut report))?;
+    }
+    report.finish(machine::load());
+    report.print(options.json)
+}
+
+async fn run(name: Name, options: &Options, report: &mut Report) -> anyhow::Result<()> {
+    match name {
+        Name::Echo => echo::run(report).await,
+        Name::Kms => kms::run(report).await,
+        Name::Handshake => handshake::run(report).await,
+        Name::Files => files::run(report).await,
+        Name::List => list::run(report, options.tasks).await,
+        Name::Store => store_open::run(report, options.records),
+        Name::Footprint => footprint::run(report),
+    }
+}

@@ -23,4 +23,7 @@ pub enum BadKey {
     /// Not a PKCS#8 document with a private key of this algorithm.
     #[error("not a PKCS#8 private key for {0}")]
     Pkcs8(&'static str),
+    /// Not an RSA public key of 2048 bits or more.
+    #[error("not an RSA public key of at least 2048 bits")]
+    Rsa,
 }

@@ -10,6 +10,8 @@
 //! | [`kdf`] | every key derived from another, every label | RFC 5869 (HKDF-SHA-256) |
 //! | [`mac`] | HMAC-SHA-256 over parts | RFC 2104 |
 //! | [`sign`] | ECDSA P-256 and Ed25519 | FIPS 186-5, RFC 8032 |
+//! | [`tpm`] | a TPM's protected credentials | TPM 2.0 part 1, section 24 |
+//! | [`verify`] | what platforms sign: ECDSA P-256 and P-384, RSA | FIPS 186-5, RFC 8017 |
 
 mod error;
 pub mod file;
@@ -20,6 +22,8 @@ pub mod mac;
 pub mod random;
 pub mod seal;
 pub mod sign;
+pub mod tpm;
+pub mod verify;
 
 pub use error::{BadKey, Refused};
 pub use kdf::Label;

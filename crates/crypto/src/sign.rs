@@ -115,7 +115,7 @@ pub fn verify_ed25519(public_key: &[u8], message: &[u8], signature: &[u8]) -> Re
     verify(&ED25519, public_key, message, signature)
 }
 
-fn verify(
+pub(crate) fn verify(
     algorithm: &'static dyn VerificationAlgorithm,
     public_key: &[u8],
     message: &[u8],

@@ -109,6 +109,11 @@ impl Error {
     }
 }
 
+/// Another service answered something else than it was asked.
+pub(crate) fn unexpected(operation: &'static str) -> Error {
+    Error::Call { operation, source: CallError::unexpected() }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {

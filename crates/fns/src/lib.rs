@@ -6,11 +6,13 @@
 mod api;
 mod error;
 mod files;
+mod invoke;
 mod node;
+mod plan;
 mod session;
 mod start;
 
 pub use api::Api;
 pub use error::Error;
 pub use node::{Fns, Services, Settings};
-pub use start::{Neighbours, StartError, start};
+pub use start::{Neighbours, StartError, start, start_with};

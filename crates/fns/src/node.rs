@@ -1,4 +1,4 @@
-//! The node: what it runs, how much at once, and what is checked before a task is leased.
+//! The node: what it runs, how much at once, and whom it asks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,24 +6,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crypto::hash::Sha256;
-use executor::{Function, Interface, PayloadRule, Registry, StopSignal};
+use executor::{Interface, PayloadRule, Registry};
+use rpc::Client;
 use rpc::config::{Config, Limits};
 use rpc::listener::Shutdown;
 use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
-use rpc::{CallError, Client, Ctx};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use types::digest::Digest;
-use types::file::PinnedFile;
 use types::function::{FunctionInfo, FunctionRef};
-use types::id::TaskId;
-use types::secret::Secret;
-use types::task::Status;
-use types::wire::fns::Request;
-use types::wire::tms_internal::{FoundTask, GetTask, RegisterNode, Response as TmsResponse};
-use types::wire::{tdfs_internal, tms_internal};
+use types::wire::tms_internal::{RegisterNode, Response as TmsResponse, UpdateTask};
 
 use crate::Error;
-use crate::session::Session;
+use crate::error::unexpected;
 
 /// What a node is told by its configuration.
 #[derive(Clone, Debug)]
@@ -71,7 +65,7 @@ pub struct Services {
 pub struct Fns {
     pub(crate) services: Services,
     pub(crate) settings: Settings,
-    registry: Registry,
+    pub(crate) registry: Registry,
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
     stopping: AtomicBool,
@@ -81,17 +75,6 @@ pub struct Fns {
 
 /// A place among the functions that run at once. Whatever thread still works for a task keeps it.
 pub(crate) type Slot = Arc<OwnedSemaphorePermit>;
-
-/// What is to run: a task that was checked, before it is leased.
-pub(crate) struct Plan {
-    pub(crate) task_id: TaskId,
-    pub(crate) function: Arc<dyn Function>,
-    pub(crate) payload: Option<Secret>,
-    pub(crate) inputs: Vec<PinnedFile>,
-    pub(crate) creator: types::user::UserId,
-    pub(crate) collaborators: Vec<types::user::UserId>,
-    pub(crate) time_limit: Duration,
-}
 
 /// How long a node that was told to stop lets functions run on.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -155,95 +138,17 @@ impl Fns {
         let _ = tokio::time::timeout(STOP_GRACE, self.slots.acquire_many(all)).await;
     }
 
-    /// Runs a task for whoever shows its token. When this is dropped, the run is stopped and the task fails.
-    pub(crate) async fn invoke(self: &Arc<Self>, ctx: Ctx, request: Request) -> Result<String, Error> {
-        let plan = self.check(request).await?;
-        let slot = self.take_slot().await?;
-        let stop = StopOnDrop::default();
-        let caller_gone = stop.notify.subscribe();
-        let lease = Session::lease(self.clone(), plan, ctx.request_id, stop.signal.clone(), slot);
-        // In a task of its own from the first moment, so that a lease that was taken is always given back.
-        let session = tokio::spawn(async move { lease.await?.run(caller_gone).await });
-        let result = session.await.unwrap_or_else(|error| Err(Error::Cancelled(error.to_string())));
-        stop.disarm();
-        result
-    }
-
-    /// Checks all that can be checked without touching the task.
-    async fn check(&self, request: Request) -> Result<Plan, Error> {
-        let FoundTask { task_info: task, manifest } = self.task(&request.task_id).await?;
-        if task.task_token != request.task_token {
-            return Err(Error::WrongToken);
+    /// Applies an update to a task; whether it applied.
+    pub(crate) async fn update(&self, update: UpdateTask) -> Result<bool, Error> {
+        const OPERATION: &str = "update the task";
+        match self.services.tms.call(update).await.map_err(Error::call(OPERATION))? {
+            TmsResponse::Update(updated) => Ok(updated.success),
+            _ => Err(unexpected(OPERATION)),
         }
-        if task.function_name != request.function_name {
-            return Err(Error::OtherFunction { task: request.task_id, function: task.function_name });
-        }
-        if task.status != Status::Ready {
-            return Err(Error::NotReady { task: request.task_id, status: task.status });
-        }
-        let manifest = manifest.ok_or_else(|| unexpected("read the task"))?;
-        let function = self.function(&manifest.function)?;
-        let mut plan = Plan {
-            task_id: request.task_id,
-            function,
-            payload: request.payload,
-            inputs: manifest.inputs,
-            creator: task.user_id,
-            collaborators: task.collaborator_list.into_iter().map(|collaborator| collaborator.user_id).collect(),
-            time_limit: Duration::from_millis(manifest.time_limit_ms),
-        };
-        self.resolve_named_input(&mut plan).await?;
-        let payload = plan.payload.as_ref().map(Secret::expose);
-        plan.function.interface().check(payload, plan.inputs.len())?;
-        Ok(plan)
-    }
-
-    async fn task(&self, id: &TaskId) -> Result<FoundTask, Error> {
-        match self.services.tms.call(GetTask { task_id: id.clone() }).await {
-            Ok(TmsResponse::Get(found)) => Ok(found),
-            Ok(_) => Err(unexpected("read the task")),
-            Err(error) if error.is_not_found() => Err(Error::NoSuchTask(id.clone())),
-            Err(source) => Err(Error::Call { operation: "read the task", source }),
-        }
-    }
-
-    /// The very code that the parties agreed on.
-    fn function(&self, wanted: &FunctionRef) -> Result<Arc<dyn Function>, Error> {
-        let other = || Error::OtherVersion { wanted: format!("{}@{}", wanted.name, wanted.version) };
-        let function = self.registry.get(&format!("{}@{}", wanted.name, wanted.version)).ok_or_else(other)?;
-        if reference(function.interface()) == *wanted { Ok(function.clone()) } else { Err(other()) }
-    }
-
-    /// Where a function says so, its payload names the one input that it is to see.
-    async fn resolve_named_input(&self, plan: &mut Plan) -> Result<(), Error> {
-        if plan.function.interface().payload != PayloadRule::NamesInput {
-            return Ok(());
-        }
-        let Some(payload) = plan.payload.take() else { return Ok(()) };
-        if let Some(at) = plan.inputs.iter().position(|input| input.file_id.as_str() == payload.expose()) {
-            plan.inputs = vec![plan.inputs.swap_remove(at)];
-            return Ok(());
-        }
-        plan.inputs = vec![self.readable_by_creator(payload.expose(), &plan.creator).await?];
-        Ok(())
-    }
-
-    async fn readable_by_creator(&self, id: &str, creator: &types::user::UserId) -> Result<PinnedFile, Error> {
-        let file_id: types::id::FileId = id.parse().map_err(|_| Error::NoSuchInput)?;
-        let record = match self.services.tdfs.call(tdfs_internal::GetRecord { file_id: file_id.clone() }).await {
-            Ok(tdfs_internal::Response::Get(found)) => found.file_info,
-            Ok(_) => return Err(unexpected("read a file's record")),
-            Err(error) if error.is_not_found() => return Err(Error::NoSuchInput),
-            Err(source) => return Err(Error::Call { operation: "read a file's record", source }),
-        };
-        if !record.may_be_read_by(creator) {
-            return Err(Error::NoSuchInput);
-        }
-        Ok(PinnedFile { user_id: creator.clone(), file_id, sha256: record.sha256, file_size: record.file_size })
     }
 
     /// Waits for a place, behind at most so many others.
-    async fn take_slot(&self) -> Result<Slot, Error> {
+    pub(crate) async fn take_slot(&self) -> Result<Slot, Error> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(Error::Stopping);
         }
@@ -277,29 +182,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Stops a session when the caller who waits for it is gone.
-#[derive(Default)]
-struct StopOnDrop {
-    signal: StopSignal,
-    notify: watch::Sender<bool>,
-    done: AtomicBool,
-}
-
-impl StopOnDrop {
-    fn disarm(&self) {
-        self.done.store(true, Ordering::Release);
-    }
-}
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        if !self.done.load(Ordering::Acquire) {
-            self.signal.stop(crate::session::CALLER_GONE);
-            self.notify.send_replace(true);
-        }
-    }
-}
-
 /// What the tms must know of a function.
 fn info(interface: &Interface) -> FunctionInfo {
     let named = interface.payload == PayloadRule::NamesInput;
@@ -314,7 +196,7 @@ fn info(interface: &Interface) -> FunctionInfo {
 }
 
 /// Names a built-in's exact code: its version within this version of the platform.
-fn reference(interface: &Interface) -> FunctionRef {
+pub(crate) fn reference(interface: &Interface) -> FunctionRef {
     let mut hash = Sha256::new();
     let version = interface.version.to_be_bytes();
     let parts: [&[u8]; 4] =
@@ -327,21 +209,5 @@ fn reference(interface: &Interface) -> FunctionRef {
         name: interface.name.clone().into_owned(),
         version: interface.version,
         digest: Digest::new(hash.finish()),
-    }
-}
-
-/// Another service answered something else than it was asked.
-pub(crate) fn unexpected(operation: &'static str) -> Error {
-    Error::Call { operation, source: CallError::unexpected() }
-}
-
-impl Fns {
-    /// Applies an update to a task; whether it applied.
-    pub(crate) async fn update(&self, update: tms_internal::UpdateTask) -> Result<bool, Error> {
-        const OPERATION: &str = "update the task";
-        match self.services.tms.call(update).await.map_err(Error::call(OPERATION))? {
-            TmsResponse::Update(updated) => Ok(updated.success),
-            _ => Err(unexpected(OPERATION)),
-        }
     }
 }

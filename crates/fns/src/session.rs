@@ -28,8 +28,10 @@ use types::wire::tms_internal::{RenewLease, Response as TmsResponse, UpdateTask}
 use types::wire::{kms, tdfs_internal};
 
 use crate::Error;
+use crate::error::unexpected;
 use crate::files::{self, MemoryFiles, Outputs, ReadError};
-use crate::node::{Fns, Plan, Slot, unexpected};
+use crate::node::{Fns, Slot};
+use crate::plan::Plan;
 
 /// Why a run ends when nobody waits for it any more.
 pub(crate) const CALLER_GONE: &str = "the client disconnected before the task ended";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use executor::{Registry, RegistryError};
+use executor::{Function, Registry, RegistryError};
 use rpc::Client;
 use rpc::host::{Host, HostError};
 use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
@@ -41,6 +41,18 @@ pub struct Neighbours {
 /// # Errors
 /// When its address can't be had, or the tms in this process refuses it.
 pub async fn start(host: &mut Host, neighbours: Neighbours) -> Result<Arc<Fns>, StartError> {
+    start_with(host, neighbours, functions::builtins()).await
+}
+
+/// As [`start`], with these functions and no others.
+///
+/// # Errors
+/// As [`start`], and when two functions have the same name and version.
+pub async fn start_with(
+    host: &mut Host,
+    neighbours: Neighbours,
+    functions: impl IntoIterator<Item = Arc<dyn Function>>,
+) -> Result<Arc<Fns>, StartError> {
     let bound = host.bind(Port::FnsExternal).await?;
     let credentials = host.credentials(Role::Fns)?;
     let together = neighbours.tms.is_some();
@@ -49,7 +61,7 @@ pub async fn start(host: &mut Host, neighbours: Neighbours) -> Result<Arc<Fns>, 
         tdfs: neighbours.tdfs.unwrap_or_else(|| host.client(&credentials)),
         kms: neighbours.kms.unwrap_or_else(|| host.client(&credentials)),
     };
-    let registry = Registry::new(functions::builtins())?;
+    let registry = Registry::new(functions)?;
     let fns = Arc::new(Fns::new(registry, services, Settings::from(host.config())));
     if together {
         fns.register(true).await.map_err(StartError::Register)?;

@@ -85,5 +85,7 @@ async fn operate_on_store(data_dir: &Path, request: Request) -> Result<Response,
         Err(OpenError(store::OpenError::AlreadyOpen { .. })) => return Err(OperateError::Busy(data_dir.to_owned())),
         users => users?,
     };
-    Ok(users.handle(request).await?)
+    let answer = users.handle(request).await;
+    users.close().await;
+    Ok(answer?)
 }

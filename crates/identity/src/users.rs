@@ -52,6 +52,11 @@ impl Users {
         Ok(Users { store, key: Arc::new(sealing_key.derive(Label::UserTokens, b"")) })
     }
 
+    /// Closes the store; when this returns, another process can open it.
+    pub async fn close(&self) {
+        self.store.clone().close().await;
+    }
+
     /// Answers an operator's request.
     ///
     /// # Errors

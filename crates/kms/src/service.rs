@@ -24,6 +24,11 @@ impl Kms {
         Ok(Kms { store: Store::open(&data_dir.join("kms.redb"), sealing_key, Options::default())? })
     }
 
+    /// Closes the store; when this returns, another process can open it.
+    pub async fn close(&self) {
+        self.store.clone().close().await;
+    }
+
     /// Makes a key and keeps it.
     ///
     /// # Errors

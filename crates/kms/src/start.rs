@@ -27,5 +27,7 @@ pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
     let credentials = host.credentials(Role::Kms)?;
     let kms = Arc::new(Kms::open(&host.config().data_dir, &host.sealing_key(Role::Kms)?)?);
     host.serve(bound, Arc::new(Api(kms.clone())), &credentials)?;
+    let last = kms.clone();
+    host.at_end(async move { last.close().await });
     Ok(kms)
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use types::id::RequestId;
 
 use crate::frame::{self, HEADER_BYTES, Parsed};
-use crate::listener::{Busy, Gate, Slot};
+use crate::listener::{Busy, Gate, Slot, UNRESERVED_BYTES};
 use crate::reply::{WireFault, describe};
 use crate::{Peer, Reply, http};
 
@@ -48,7 +48,8 @@ pub(crate) async fn serve(mut io: impl Stream, negotiated: Negotiated, peer: Pee
     };
     match first {
         _ if !arrived => drop(io.shutdown().await),
-        [0] => Framed { io, buffer: BytesMut::from(&first[..]), peer, gate, slot }.serve().await,
+        // Not even the start of an HTTP request: if it is a length, it gets its answer in a frame.
+        [0 | 0x80..] => Framed { io, buffer: BytesMut::from(&first[..]), peer, gate, slot }.serve().await,
         _ => http::serve_http1(Replay { io, first: Some(first[0]) }, peer, gate, slot).await,
     }
 }
@@ -136,7 +137,7 @@ impl<T: Stream> Framed<T> {
             return Received::End;
         }
         let (start, limit) = (Instant::now(), self.gate.request_bytes);
-        let mut busy = Busy::new(self.gate.clone(), self.slot.clone());
+        let mut busy = Busy::new(self.gate.clone(), self.slot.clone(), UNRESERVED_BYTES);
         loop {
             match frame::parse(&mut self.buffer, limit) {
                 Parsed::Frame(body) => return Received::Request(body, busy),
@@ -144,7 +145,7 @@ impl<T: Stream> Framed<T> {
                 Parsed::Partial => {}
             }
             if !busy.reserve(self.buffer.len()) {
-                return Received::Hopeless(WireFault::Busy);
+                return Received::Refused(WireFault::Busy, frame::length(&self.buffer));
             }
             let header = self.buffer.len() < HEADER_BYTES;
             let allowed = if header { self.gate.times.header } else { self.gate.times.request };
@@ -171,8 +172,7 @@ impl<T: Stream> Framed<T> {
         if claimed > SKIP_BYTES {
             return Received::Hopeless(fault);
         }
-        self.buffer.advance(HEADER_BYTES);
-        Received::Refused(fault, claimed)
+        Received::Refused(fault, frame::length(&self.buffer))
     }
 
     /// Answers a request. `false` when the connection can't go on.
@@ -186,9 +186,9 @@ impl<T: Stream> Framed<T> {
             reply = gate.handler.handle(self.peer.clone(), body) => reply,
             () = caller_gone(&mut self.io, &mut self.buffer) => return false,
         };
-        let sent = self.send(reply).await;
+        // A caller who does not read his answer must not keep a place that others need.
         drop(busy);
-        sent && !gate.is_stopping()
+        self.send(reply).await && !gate.is_stopping()
     }
 
     async fn refuse(&mut self, fault: &WireFault) -> bool {
@@ -200,7 +200,7 @@ impl<T: Stream> Framed<T> {
         matches!(timeout(self.gate.times.request, frame::write(&mut self.io, &body)).await, Ok(Ok(())))
     }
 
-    /// Skips the body of a refused request.
+    /// Skips a refused request.
     async fn skip(&mut self, mut bytes: u64) -> bool {
         let end = Instant::now() + self.gate.times.request;
         loop {
@@ -210,7 +210,8 @@ impl<T: Stream> Framed<T> {
             if bytes == 0 {
                 return true;
             }
-            self.buffer.clear();
+            // A new one, because what was refused may have made it large.
+            self.buffer = BytesMut::new();
             match timeout_at(end, frame::fill(&mut self.io, &mut self.buffer)).await {
                 Ok(Ok(1..)) => {}
                 _ => return false,

@@ -39,6 +39,12 @@ pub(crate) fn parse(buffer: &mut BytesMut, limit: usize) -> Parsed {
     Parsed::Frame(buffer.split_to(length).freeze())
 }
 
+/// How many bytes the frame at the front of a buffer has with its length field; 0 before that is there.
+pub(crate) fn length(buffer: &[u8]) -> u64 {
+    let Some(header) = buffer.first_chunk::<HEADER_BYTES>() else { return 0 };
+    u64::from_be_bytes(*header).saturating_add(HEADER_BYTES as u64)
+}
+
 /// Reads what is there, up to a bounded amount. `0` is the end of the stream.
 pub(crate) async fn fill(io: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> io::Result<usize> {
     buffer.reserve(READ_BYTES.min(buffer.len().max(4 << 10)));

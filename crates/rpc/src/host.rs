@@ -159,7 +159,7 @@ impl Host {
         Client::remote(connector, self.config.connect(P::API))
     }
 
-    /// Has something done at the end, after the listeners have drained.
+    /// Has something done at the end, after the listeners have drained and before what was put here earlier.
     pub fn at_end(&mut self, last: impl Future<Output = ()> + Send + 'static) {
         self.at_end.push(Box::pin(last));
     }
@@ -171,7 +171,7 @@ impl Host {
         self.shutdown.begin();
         let drained = async { while self.listeners.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(self.config.limits.drain() + GRACE, drained).await;
-        for last in self.at_end {
+        for last in self.at_end.into_iter().rev() {
             last.await;
         }
     }

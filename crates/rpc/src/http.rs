@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ use types::error::ErrorCode;
 use types::id::RequestId;
 
 use crate::connection::Stream;
-use crate::listener::{Busy, Gate, Slot};
+use crate::header::{HeaderTimeout, Phase};
+use crate::listener::{Busy, Gate, Slot, UNRESERVED_BYTES};
 use crate::reply::{WireFault, describe};
 use crate::{Peer, Reply};
 
@@ -31,25 +32,44 @@ const HEADER_BYTES: usize = 16 << 10;
 /// Up to how many times the limit a refused body is read to its end, so that its connection stays usable.
 const SKIP_FACTOR: usize = 4;
 
+/// Request bytes of one HTTP/2 stream that need no reservation: all streams of a connection together have what another
+/// connection has for its one request.
+const HTTP2_UNRESERVED_BYTES: usize = UNRESERVED_BYTES / HTTP2_STREAMS as usize;
+
+/// How long a caller may take to read the last answers and end the connection when the listener stops.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
+/// What the requests of one connection share.
+#[derive(Clone)]
+struct Caller {
+    peer: Peer,
+    gate: Arc<Gate>,
+    slot: Arc<Slot>,
+    unreserved: usize,
+}
+
 pub(crate) async fn serve_http1(io: impl Stream, peer: Peer, gate: Arc<Gate>, slot: Arc<Slot>) {
-    let service = service_fn(|request| respond(request, peer.clone(), gate.clone(), slot.clone()));
+    let phase = Phase::default();
+    let io = HeaderTimeout::new(io, gate.times.header, phase.clone());
+    let caller = Caller { peer, gate: gate.clone(), slot: slot.clone(), unreserved: UNRESERVED_BYTES };
+    let service = service_fn(|request| {
+        let (in_request, caller) = (phase.enter(), caller.clone());
+        async move {
+            let response = respond(request, caller).await;
+            drop(in_request);
+            response
+        }
+    });
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(gate.times.header)
+        .header_read_timeout(None)
         .max_buf_size(HEADER_BYTES)
         .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = idle(&gate, &slot) => {}
-        () = gate.stopping() => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    drive(connection, |connection| connection.graceful_shutdown(), &gate, &slot).await;
 }
 
 pub(crate) async fn serve_http2(io: impl Stream, peer: Peer, gate: Arc<Gate>, slot: Arc<Slot>) {
-    let service = service_fn(|request| respond(request, peer.clone(), gate.clone(), slot.clone()));
+    let caller = Caller { peer, gate: gate.clone(), slot: slot.clone(), unreserved: HTTP2_UNRESERVED_BYTES };
+    let service = service_fn(|request| respond(request, caller.clone()));
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
@@ -57,41 +77,47 @@ pub(crate) async fn serve_http2(io: impl Stream, peer: Peer, gate: Arc<Gate>, sl
         .keep_alive_interval(Some(gate.times.idle))
         .keep_alive_timeout(gate.times.header)
         .serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = idle(&gate, &slot) => {}
-        () = gate.stopping() => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    drive(connection, |connection| connection.graceful_shutdown(), &gate, &slot).await;
 }
 
-/// Returns when the connection has been without a request for the idle time.
-async fn idle(gate: &Gate, slot: &Slot) {
+/// Lets a connection run until it ends, is idle for too long, or the listener stops.
+async fn drive<C: Future>(connection: C, finish: impl FnOnce(Pin<&mut C>), gate: &Gate, slot: &Slot) {
+    let mut connection = pin!(connection);
+    let patience = tokio::select! {
+        _ = connection.as_mut() => return,
+        () = quiet(slot, gate.times.idle) => gate.times.request,
+        () = gate.stopping() => LAST_ANSWER,
+    };
+    finish(connection.as_mut());
+    // What is in progress may end, but a caller who takes no answer can't keep the connection for ever.
+    tokio::select! {
+        _ = connection => {}
+        () = async { tokio::time::sleep(patience).await; quiet(slot, patience).await } => {}
+    }
+}
+
+/// Returns when the connection has been without a request for so long.
+async fn quiet(slot: &Slot, long: Duration) {
     loop {
-        match slot.idle_for() {
-            Some(so_far) if so_far >= gate.times.idle => return,
-            so_far => tokio::time::sleep(gate.times.idle - so_far.unwrap_or(Duration::ZERO)).await,
+        match slot.quiet_for() {
+            Some(so_far) if so_far >= long => return,
+            so_far => tokio::time::sleep(long - so_far.unwrap_or(Duration::ZERO)).await,
         }
     }
 }
 
-async fn respond(
-    request: Request<Incoming>,
-    peer: Peer,
-    gate: Arc<Gate>,
-    slot: Arc<Slot>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut busy = Busy::new(gate.clone(), slot);
-    let reply = match (request.method(), request.uri().path()) {
-        (&Method::POST, "/") if !busy.enter() => refusal(&WireFault::Busy),
-        (&Method::POST, "/") => match receive(request.into_body(), &gate, &mut busy).await {
-            Ok(body) => gate.handler.handle(peer, body).await,
-            Err(fault) => refusal(&fault),
-        },
-        (&Method::GET | &Method::HEAD, "/healthz") => return Ok(document(gate.health.clone())),
-        (&Method::GET | &Method::HEAD, "/openapi.json") => return Ok(document(gate.openapi.clone())),
+async fn respond(request: Request<Incoming>, caller: Caller) -> Result<Response<Full<Bytes>>, Infallible> {
+    let Caller { peer, gate, slot, unreserved } = caller;
+    let (head, body) = request.into_parts();
+    let mut busy = Busy::new(gate.clone(), slot, unreserved);
+    // Whatever the answer is, the body is read to its end: a connection with a rest of one could not go on.
+    let body = receive(body, &gate, &mut busy).await;
+    let reply = match (head.method, head.uri.path(), body) {
+        (Method::POST, "/", Err(fault)) => refusal(&fault),
+        (Method::POST, "/", Ok(_)) if !busy.enter() => refusal(&WireFault::Busy),
+        (Method::POST, "/", Ok(body)) => gate.handler.handle(peer, body).await,
+        (Method::GET | Method::HEAD, "/healthz", _) => return Ok(document(gate.health.clone())),
+        (Method::GET | Method::HEAD, "/openapi.json", _) => return Ok(document(gate.openapi.clone())),
         _ => refusal(&WireFault::NoSuchPath),
     };
     Ok(response(reply))
@@ -104,23 +130,24 @@ fn refusal(fault: &WireFault) -> Reply {
 /// Reads a body to its end, within the limits of size, time and memory.
 async fn receive(body: Incoming, gate: &Gate, busy: &mut Busy) -> Result<Bytes, WireFault> {
     let (end, limit) = (Instant::now() + gate.times.request, gate.request_bytes);
-    let too_large = || WireFault::TooLarge { limit };
-    if body.size_hint().lower() > (limit * SKIP_FACTOR) as u64 {
-        return Err(too_large());
+    let skipped = limit * SKIP_FACTOR;
+    if body.size_hint().lower() > skipped as u64 {
+        return Err(WireFault::TooLarge { limit });
     }
     let mut body = pin!(body);
-    let (mut read, mut buffer) = (0, BytesMut::new());
+    let (mut read, mut kept) = (0, Ok(BytesMut::new()));
     while let Some(frame) = within(end, body.frame()).await? {
-        let Some(data) = frame.ok().and_then(|frame| frame.into_data().ok()) else { continue };
+        let Ok(data) = frame.map_err(|_| WireFault::BrokenBody)?.into_data() else { continue };
         read += data.len();
-        match read {
-            _ if read > limit * SKIP_FACTOR => return Err(too_large()),
-            _ if read > limit => buffer.clear(),
-            _ if !busy.reserve(read) => return Err(WireFault::Busy),
-            _ => buffer.extend_from_slice(&data),
+        match &mut kept {
+            _ if read > skipped => return Err(WireFault::TooLarge { limit }),
+            _ if read > limit => kept = Err(WireFault::TooLarge { limit }),
+            Ok(_) if !busy.reserve(read) => kept = Err(WireFault::Busy),
+            Ok(buffer) => buffer.extend_from_slice(&data),
+            Err(_) => {}
         }
     }
-    if read > limit { Err(too_large()) } else { Ok(buffer.freeze()) }
+    kept.map(BytesMut::freeze)
 }
 
 async fn within<F: Future>(end: Instant, future: F) -> Result<F::Output, WireFault> {

@@ -19,6 +19,7 @@ pub mod deployment;
 mod dispatch;
 mod frame;
 pub mod fuzz;
+mod header;
 pub mod host;
 mod http;
 pub mod listener;

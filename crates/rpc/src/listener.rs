@@ -128,21 +128,25 @@ impl Budget {
 pub(crate) struct Busy {
     gate: Arc<Gate>,
     slot: Arc<Slot>,
+    unreserved: usize,
     reserved: usize,
     entered: bool,
 }
 
-/// Request bytes that need no reservation: what the connection limit alone bounds.
-const UNRESERVED_BYTES: usize = 64 << 10;
+/// Request bytes that a connection needs no reservation for: what the connection limit alone bounds.
+pub(crate) const UNRESERVED_BYTES: usize = 64 << 10;
 
 impl Busy {
-    pub(crate) fn new(gate: Arc<Gate>, slot: Arc<Slot>) -> Self {
-        Busy { gate, slot, reserved: 0, entered: false }
+    /// A request that begins, and may have so many bytes without a reservation.
+    pub(crate) fn new(gate: Arc<Gate>, slot: Arc<Slot>, unreserved: usize) -> Self {
+        slot.touch();
+        slot.begun.fetch_add(1, Ordering::AcqRel);
+        Busy { gate, slot, unreserved, reserved: 0, entered: false }
     }
 
     /// Makes room for a request of so many bytes so far.
     pub(crate) fn reserve(&mut self, bytes: usize) -> bool {
-        let more = bytes.saturating_sub(UNRESERVED_BYTES).saturating_sub(self.reserved);
+        let more = bytes.saturating_sub(self.unreserved).saturating_sub(self.reserved);
         let taken = more == 0 || self.gate.buffered.take(more);
         if taken {
             self.reserved += more;
@@ -163,19 +167,23 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.gate.buffered.give_back(self.reserved);
+        self.slot.touch();
         if self.entered {
             self.gate.requests.give_back(1);
-            self.slot.touch();
             self.slot.in_flight.fetch_sub(1, Ordering::AcqRel);
         }
+        self.slot.begun.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// One connection's place in its listener.
 pub(crate) struct Slot {
+    /// Requests of which something arrived and whose answer is not made yet.
+    begun: AtomicUsize,
+    /// Those of them that arrived whole and are worked on.
     in_flight: AtomicUsize,
     opened: Instant,
-    /// When the last request ended, in milliseconds after `opened`.
+    /// When a request last began or ended, in milliseconds after `opened`.
     last_used: AtomicU64,
     evicted: AtomicBool,
     evict: Notify,
@@ -184,6 +192,7 @@ pub(crate) struct Slot {
 impl Slot {
     fn new() -> Self {
         Slot {
+            begun: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             opened: Instant::now(),
             last_used: AtomicU64::new(0),
@@ -196,10 +205,18 @@ impl Slot {
         self.last_used.store(self.opened.elapsed().as_millis() as u64, Ordering::Release);
     }
 
-    /// How long there has been no request; `None` while there is one.
-    pub(crate) fn idle_for(&self) -> Option<Duration> {
-        let last = Duration::from_millis(self.last_used.load(Ordering::Acquire));
-        (self.in_flight.load(Ordering::Acquire) == 0).then(|| self.opened.elapsed().saturating_sub(last))
+    /// How long no request was worked on; `None` while one is. Such a connection makes room for others.
+    fn idle_for(&self) -> Option<Duration> {
+        (self.in_flight.load(Ordering::Acquire) == 0).then(|| self.since_used())
+    }
+
+    /// How long nothing of a request arrived, nor was it worked on; `None` while that is so.
+    pub(crate) fn quiet_for(&self) -> Option<Duration> {
+        (self.begun.load(Ordering::Acquire) == 0).then(|| self.since_used())
+    }
+
+    fn since_used(&self) -> Duration {
+        self.opened.elapsed().saturating_sub(Duration::from_millis(self.last_used.load(Ordering::Acquire)))
     }
 }
 

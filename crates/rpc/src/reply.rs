@@ -77,7 +77,7 @@ pub(crate) fn describe(fault: &dyn Fault, request_id: &RequestId) -> ErrorReply 
         }
         _ => {
             tracing::debug!(%request_id, code = code.as_str(), error = chain(fault), "refused");
-            fault.message()
+            cut(fault.message())
         }
     };
     let retry_after_ms = fault.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
@@ -93,7 +93,18 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         line.push_str(&source.to_string());
         next = source.source();
     }
-    line
+    cut(line)
+}
+
+/// Messages name things by the caller's own words, of which a request can hold megabytes.
+fn cut(mut message: String) -> String {
+    /// Ours are shorter, whatever they name within its limits.
+    const MESSAGE_BYTES: usize = 1024;
+    if message.len() > MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MESSAGE_BYTES));
+        message.push('…');
+    }
+    message
 }
 
 /// Failures of the wire itself, before a service is asked.
@@ -109,6 +120,8 @@ pub(crate) enum WireFault {
     NoSuchPath,
     #[error("request did not arrive in time")]
     TooSlow,
+    #[error("request body is broken")]
+    BrokenBody,
     #[error("service panicked")]
     Panicked,
 }
@@ -119,7 +132,7 @@ const BUSY_RETRY: Duration = Duration::from_millis(100);
 impl Fault for WireFault {
     fn code(&self) -> ErrorCode {
         match self {
-            WireFault::Decode(_) | WireFault::TooSlow => ErrorCode::InvalidRequest,
+            WireFault::Decode(_) | WireFault::TooSlow | WireFault::BrokenBody => ErrorCode::InvalidRequest,
             WireFault::TooLarge { .. } => ErrorCode::PayloadTooLarge,
             WireFault::Busy => ErrorCode::ResourceExhausted,
             WireFault::NoSuchPath => ErrorCode::NotFound,
@@ -136,6 +149,7 @@ impl Fault for WireFault {
                 "requests are POST / with a JSON body; GET answers /healthz and /openapi.json".to_owned()
             }
             WireFault::TooSlow => "the request did not arrive in time".to_owned(),
+            WireFault::BrokenBody => "the body is cut short or not delimited as HTTP wants it".to_owned(),
             WireFault::Panicked => self.to_string(),
         }
     }
@@ -168,6 +182,12 @@ mod tests {
         let error = describe(&WireFault::Panicked, &RequestId::fresh());
         assert_eq!(error.code, ErrorCode::Internal);
         assert!(!error.message.contains("panicked"));
+    }
+
+    #[test]
+    fn a_long_message_is_cut_between_characters() {
+        assert_eq!(cut("ü".repeat(512)), "ü".repeat(512));
+        assert_eq!(cut(format!("x{}", "ü".repeat(512))), format!("x{}…", "ü".repeat(511)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, OtherError, ServerConfig, SignatureScheme,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use types::service::{Api, Callers, Role};
@@ -318,6 +319,20 @@ impl Connector {
         tokio::time::timeout(CONNECT, self.connect_untimed(target, alpn)).await.map_err(timed_out)?
     }
 
+    /// Connects, has the peer end the connection, and returns whom it led to: both sides have then verified each other.
+    ///
+    /// # Errors
+    /// When nobody answers in time, or either side refuses the other.
+    pub async fn probe(&self, target: &str) -> io::Result<Arc<Verified<PeerIdentity>>> {
+        let (mut connection, identity) = self.connect(target, &[]).await?;
+        connection.shutdown().await?;
+        // In TLS 1.3 a server's refusal comes after the client's handshake, in place of the end.
+        let mut byte = [0];
+        let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "no end in time");
+        tokio::time::timeout(CONNECT, connection.read(&mut byte)).await.map_err(timed_out)??;
+        Ok(identity)
+    }
+
     async fn connect_untimed(
         &self,
         target: &str,
@@ -328,7 +343,8 @@ impl Connector {
         let verifier = PeerVerifier::new(self.trust.clone(), self.expected);
         let mut config = self.config(verifier.clone()).map_err(io::Error::other)?;
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        let stream = TlsConnector::from(Arc::new(config)).connect(server_name(target), socket).await?;
+        let connected = TlsConnector::from(Arc::new(config)).connect(server_name(target), socket).await;
+        let stream = connected.map_err(explain)?;
         Ok((stream, verifier.identity()?))
     }
 
@@ -344,6 +360,21 @@ impl Connector {
         };
         config.resumption = Resumption::disabled();
         Ok(config)
+    }
+}
+
+/// The peer's certificate is not that of the service that is expected there.
+#[derive(Debug, thiserror::Error)]
+#[error("the peer's certificate is refused")]
+struct PeerRefused(#[source] Arc<dyn std::error::Error + Send + Sync>);
+
+/// Shows our verifier's reason where rustls would print its structure.
+fn explain(error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(reason))) => {
+            io::Error::new(error.kind(), PeerRefused(reason.0.clone()))
+        }
+        _ => error,
     }
 }
 

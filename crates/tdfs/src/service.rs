@@ -67,6 +67,11 @@ impl Tdfs {
         Ok(Tdfs { store, kms, identity, settings, house: Notify::new() })
     }
 
+    /// Closes the store; when this returns, another process can open it.
+    pub async fn close(&self) {
+        self.store.clone().close().await;
+    }
+
     /// Removes the keys of deleted files that the kms could not remove at once, until the order to stop.
     pub async fn keep_house(self: Arc<Self>, shutdown: Shutdown) {
         loop {

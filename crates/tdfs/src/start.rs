@@ -53,5 +53,10 @@ pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started,
     host.serve(external, Arc::new(External(tdfs.clone())), &credentials)?;
     host.serve(internal, Arc::new(Internal(tdfs.clone())), &credentials)?;
     tokio::spawn(tdfs.clone().keep_house(host.shutdown()));
+    let last = (tdfs.clone(), users.clone());
+    host.at_end(async move {
+        last.0.close().await;
+        last.1.close().await;
+    });
     Ok(Started { tdfs, users })
 }

@@ -1,14 +1,26 @@
 //! A whole cluster inside a test: every service on a free loopback port, in a folder that goes with the test.
 
+pub mod channel;
+pub mod functions;
+pub mod node;
+pub mod party;
+pub mod process;
+pub mod template;
 pub mod wire;
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
+use channel::Channel;
+use executor::Function;
+use node::Node;
+use party::Party;
 use rpc::config::Config;
 use rpc::deployment::{DevDeployment, Simulation, Trust};
 use rpc::tls::{Connector, Credentials};
+use rustls::sign::CertifiedKey;
 use serde_json::{Value, json};
 use teehouse::system::{Mode, System};
 use tempfile::TempDir;
@@ -16,11 +28,27 @@ use types::secret::Secret;
 use types::service::{Api, Callers, Role};
 use types::wire::admin;
 
-/// Services that run for one test.
+/// Services that run for one test, in its own process.
 pub struct Cluster {
-    dir: TempDir,
+    /// Goes last: the services' folder.
+    running: Option<Running>,
+    wanted: Config,
+    functions: Option<Vec<Arc<dyn Function>>>,
+    site: Site,
+    _dir: TempDir,
+}
+
+/// What runs.
+struct Running {
+    system: System,
+    /// A function node apart, when the test brought functions of its own.
+    node: Option<Node>,
+}
+
+/// Where services stand, whichever process runs them, and what anyone can do there from outside.
+#[derive(Clone)]
+pub struct Site {
     config: Config,
-    system: Option<System>,
 }
 
 /// How a document travels.
@@ -30,6 +58,13 @@ pub enum Protocol {
     Framed,
     /// HTTP/1.1 `POST /`.
     Http1,
+    /// HTTP/2 `POST /`.
+    Http2,
+}
+
+impl Protocol {
+    /// Every protocol.
+    pub const ALL: [Protocol; 3] = [Protocol::Framed, Protocol::Http1, Protocol::Http2];
 }
 
 impl Cluster {
@@ -40,33 +75,100 @@ impl Cluster {
 
     /// All four services in one process, with a changed configuration.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::launch(change, None).await
+    }
+
+    /// Three services in one process and, beside them, a function node with the functions that misbehave.
+    pub async fn start_with_node(change: impl FnOnce(&mut Config)) -> Self {
+        Self::launch(change, Some(functions::all())).await
+    }
+
+    async fn launch(change: impl FnOnce(&mut Config), functions: Option<Vec<Arc<dyn Function>>>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut config = loopback(dir.path());
-        change(&mut config);
-        let system = System::start(config.clone(), &Role::ALL, Mode::Dev).await.expect("the system starts");
-        Cluster { dir, config, system: Some(system) }
+        let mut wanted = loopback(dir.path());
+        change(&mut wanted);
+        let mut cluster = Cluster { running: None, site: Site::new(wanted.clone()), wanted, functions, _dir: dir };
+        cluster.run().await;
+        cluster
+    }
+
+    async fn run(&mut self) {
+        let roles: &[Role] = if self.functions.is_some() { &Role::ALL[..3] } else { &Role::ALL };
+        let system = System::start(self.wanted.clone(), roles, Mode::Dev).await.expect("the system starts");
+        let mut config = system.config().clone();
+        let node = match &self.functions {
+            Some(functions) => Some(Node::start(config.clone(), functions.clone()).await),
+            None => None,
+        };
+        config.fns.external = node.as_ref().map_or(config.fns.external, Node::address);
+        self.site = Site::new(config);
+        self.running = Some(Running { system, node });
     }
 
     /// Stops the services as SIGTERM does, and starts them again on the same data directory, on other ports.
     pub async fn restart(&mut self) {
-        self.system.take().expect("runs").stop().await;
-        let system = System::start(self.config.clone(), &Role::ALL, Mode::Dev).await.expect("it starts again");
-        self.system = Some(system);
+        self.halt().await;
+        self.run().await;
+    }
+
+    /// Starts the services after a halt, on other ports.
+    pub async fn start_again(&mut self) {
+        self.run().await;
     }
 
     /// Stops the services as SIGTERM does.
     pub async fn stop(mut self) {
-        self.system.take().expect("runs").stop().await;
+        self.halt().await;
+    }
+
+    /// Stops the services, and leaves their data directory for a while.
+    pub async fn halt(&mut self) {
+        let Running { system, node } = self.running.take().expect("runs");
+        if let Some(node) = node {
+            node.stop().await;
+        }
+        system.stop().await;
+    }
+}
+
+impl Deref for Cluster {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
+
+impl Site {
+    /// The services of a configuration that names their real addresses.
+    pub fn new(config: Config) -> Self {
+        Site { config }
+    }
+
+    /// The configuration, with the addresses that the services really have.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The data directory.
     pub fn data_dir(&self) -> &Path {
-        self.dir.path()
+        &self.config.data_dir
     }
 
     /// Where an API listens.
     pub fn address(&self, api: Api) -> SocketAddr {
-        self.system.as_ref().and_then(|system| system.address(api)).expect("every service runs")
+        self.config.listen(api)
+    }
+
+    /// Somebody who says that this is their name and token.
+    pub fn party<'a>(&'a self, name: &'a str, token: &'a str) -> Party<'a> {
+        Party::new(self, name, token)
+    }
+
+    /// The users of the reference's examples.
+    pub fn examples(&self) -> [Party<'_>; 4] {
+        [("user1", "token1"), ("user2", "token2"), ("user3", "token3"), ("user4", "token4")]
+            .map(|(name, token)| self.party(name, token))
     }
 
     /// Adds a user with this token.
@@ -107,21 +209,27 @@ impl Cluster {
             Callers::Anyone => None,
             Callers::Services(roles) => roles.first().copied(),
         };
-        let key = role.or(permitted).map(|role| self.deployment().issue(role, &[]).expect("a certificate"));
+        let key = role.or(permitted).map(|role| self.certificate(role));
         Connector::new(api, key.map(Credentials::new), Arc::new(trust))
+    }
+
+    /// A fresh certificate of a service, with its key.
+    pub fn certificate(&self, role: Role) -> CertifiedKey {
+        self.deployment().issue(role, &[]).expect("a certificate")
+    }
+
+    /// A connection to an API, as a role that may call it.
+    pub async fn open(&self, protocol: Protocol, api: Api) -> Channel {
+        let key = match api.callers() {
+            Callers::Anyone => None,
+            Callers::Services(roles) => roles.first().map(|role| self.certificate(*role)),
+        };
+        Channel::open(protocol, self.address(api), key).await.expect("a connection")
     }
 
     /// Sends one document to an API, as a role that may call it, and returns the answer.
     pub async fn call(&self, protocol: Protocol, api: Api, document: &Value) -> Value {
-        let connector = self.connector(api, None);
-        let (target, body) = (self.address(api).to_string(), document.to_string());
-        let answer = match protocol {
-            Protocol::Framed => rpc::raw::call_framed(&connector, &target, body.as_bytes()).await,
-            Protocol::Http1 => {
-                rpc::raw::call_http(&connector, &target, body.as_bytes()).await.map(|(_, answer)| answer)
-            }
-        };
-        serde_json::from_slice(&answer.expect("an answer")).expect("JSON")
+        self.open(protocol, api).await.send(&document.to_string()).await.expect("an answer").json()
     }
 
     /// Sends one document in a frame.

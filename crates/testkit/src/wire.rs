@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crypto::FileKey;
+use rpc::tls::Credentials;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,14 +24,37 @@ pub type Stream = TlsStream<TcpStream>;
 /// # Errors
 /// When the server ends the handshake.
 pub async fn connect(address: SocketAddr, alpn: &[&[u8]]) -> std::io::Result<Stream> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    connect_as(address, alpn, None).await
+}
+
+/// Connects as a client that believes everything, and shows a certificate if there is one.
+///
+/// # Errors
+/// When the server ends the handshake.
+pub async fn connect_as(address: SocketAddr, alpn: &[&[u8]], key: Option<CertifiedKey>) -> std::io::Result<Stream> {
+    let mut config = believing(rustls::crypto::aws_lc_rs::default_provider(), key);
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    shake_hands(address, config).await
+}
+
+/// A client that believes everything, with this cryptography and, if there is one, this certificate.
+pub fn believing(provider: CryptoProvider, key: Option<CertifiedKey>) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Believer))
-        .with_no_client_auth();
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        .with_custom_certificate_verifier(Arc::new(Believer));
+    match key {
+        Some(key) => builder.with_client_cert_resolver(Arc::new(Credentials::new(key))),
+        None => builder.with_no_client_auth(),
+    }
+}
+
+/// Connects to what calls itself `localhost` at an address.
+///
+/// # Errors
+/// When either side ends the handshake.
+pub async fn shake_hands(address: SocketAddr, config: ClientConfig) -> std::io::Result<Stream> {
     let socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     let name = ServerName::try_from("localhost").expect("a name");
@@ -44,10 +70,15 @@ pub async fn send(stream: &mut Stream, body: &[u8]) -> std::io::Result<()> {
 
 /// Reads one frame.
 pub async fn receive(stream: &mut Stream) -> std::io::Result<Value> {
+    Ok(serde_json::from_str(&receive_text(stream).await?)?)
+}
+
+/// Reads one frame as the text that it is.
+pub async fn receive_text(stream: &mut Stream) -> std::io::Result<String> {
     let length = stream.read_u64().await?;
     let mut body = vec![0; usize::try_from(length).expect("a small answer")];
     stream.read_exact(&mut body).await?;
-    Ok(serde_json::from_slice(&body)?)
+    String::from_utf8(body).map_err(std::io::Error::other)
 }
 
 /// The key of a `key_config`.

@@ -23,7 +23,9 @@ impl Service for External {
         match request {
             Request::Create(create) => {
                 let caller = authenticate(&*tms.identity, create.user_id.clone(), &create.user_token).await?;
-                Ok(Response::Create(tms.create(&caller, create, ctx.now).await?))
+                let tms = tms.clone();
+                let created = to_the_end(async move { tms.create(&caller, create, ctx.now).await });
+                Ok(Response::Create(created.await?))
             }
             Request::Get(get) => {
                 let caller = authenticate(&*tms.identity, get.user_id, &get.user_token).await?;
@@ -31,13 +33,28 @@ impl Service for External {
             }
             Request::Update(approve) => {
                 let caller = authenticate(&*tms.identity, approve.user_id.clone(), &approve.user_token).await?;
-                Ok(Response::Update(tms.approve(caller, approve).await?))
+                let tms = tms.clone();
+                Ok(Response::Update(to_the_end(async move { tms.approve(caller, approve).await }).await?))
             }
             Request::List(list) => {
                 let caller = authenticate(&*tms.identity, list.user_id, &list.user_token).await?;
                 Ok(Response::List(tms.list(&caller, list.limit, list.cursor).await?))
             }
         }
+    }
+}
+
+/// Does what holds inputs to its end, also when the caller is gone meanwhile: nothing stays held for nothing.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process ends; nobody waits for this any more.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

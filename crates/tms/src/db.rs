@@ -150,6 +150,16 @@ pub(crate) async fn unsettled(store: &Store, limit: usize) -> Result<Vec<(TaskId
         .await
 }
 
+/// The tdfs must hear once more of a task's end, if it ended.
+pub(crate) async fn unsettle(store: &Store, id: TaskId) -> Result<(), StoreError> {
+    store
+        .write(move |tx| match tx.get(&TASKS, id.as_str())? {
+            Some(task) if task.status().is_final() => tx.insert(&UNSETTLED, id.as_str(), &()),
+            _ => Ok(()),
+        })
+        .await
+}
+
 /// The tdfs knows that a task ended.
 pub(crate) async fn settled(store: &Store, id: TaskId) -> Result<(), StoreError> {
     store.write(move |tx| tx.remove(&UNSETTLED, id.as_str()).map(|_| ())).await

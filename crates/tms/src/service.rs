@@ -95,6 +95,11 @@ impl Tms {
         Ok(Tms { store, tdfs, identity, settings, leases, next_node, ended, unborn })
     }
 
+    /// Closes the store; when this returns, another process can open it.
+    pub async fn close(&self) {
+        self.store.clone().close().await;
+    }
+
     /// Ends tasks whose lease was lost, until the order to stop.
     pub async fn watch_leases(self: Arc<Self>, shutdown: Shutdown) {
         loop {
@@ -247,7 +252,13 @@ impl Tms {
             let permit = authz::approve(&principal, &approved_id, &task)?;
             task.approve(&permit, &approved_id, files.clone())
         });
-        let task = approved.await?.ok_or(Error::NoSuchTask(id))?;
+        let task = match approved.await {
+            Ok(task) => task.ok_or(Error::NoSuchTask(id))?,
+            Err(error) => {
+                self.settle_again(id).await?;
+                return Err(error);
+            }
+        };
         Ok(ApprovedTask {
             success: true,
             status: task.status(),

@@ -47,6 +47,13 @@ impl Tms {
         Ok(full)
     }
 
+    /// Settles a task once more if it ended, after inputs were held for it in vain.
+    pub(crate) async fn settle_again(&self, id: TaskId) -> Result<(), Error> {
+        db::unsettle(&self.store, id).await?;
+        self.ended.notify_one();
+        Ok(())
+    }
+
     /// Settles tasks that were being created when the tms stopped and never came to be.
     pub async fn settle_unborn(self: Arc<Self>) {
         for id in self.unborn.clone() {

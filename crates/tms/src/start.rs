@@ -47,5 +47,7 @@ pub async fn start(host: &mut Host, neighbour: Option<Neighbour>) -> Result<Arc<
     tokio::spawn(tms.clone().watch_leases(host.shutdown()));
     host.serve(external, Arc::new(External(tms.clone())), &credentials)?;
     host.serve(internal, Arc::new(Internal(tms.clone())), &credentials)?;
+    let last = tms.clone();
+    host.at_end(async move { last.close().await });
     Ok(tms)
 }

@@ -1,1 +1,268 @@
+//! The task record under any sequence of events: what must hold, holds after every one of them.
 
+use proptest::prelude::*;
+use rpc::authn::Principal;
+use types::digest::Digest;
+use types::error::ErrorCode;
+
+use super::*;
+use crate::authz;
+
+fn user(name: &str) -> UserId {
+    name.parse().expect("a good name")
+}
+
+fn id() -> TaskId {
+    "task".parse().expect("short")
+}
+
+fn info(
+    function_type: FunctionType,
+    min_files: usize,
+    max_files: Option<usize>,
+    from_every_party: bool,
+) -> FunctionInfo {
+    let function = FunctionRef { name: "f".to_owned(), version: 1, digest: Digest::new([0; 32]) };
+    FunctionInfo { function, function_type, min_files, max_files, from_every_party }
+}
+
+fn pinned(user_id: &UserId, files: usize) -> Vec<PinnedFile> {
+    let file_id: FileId = "file".parse().expect("short");
+    vec![PinnedFile { user_id: user_id.clone(), file_id, sha256: Digest::new([0; 32]), file_size: 0 }; files]
+}
+
+fn task(info: &FunctionInfo, collaborators: usize, files: usize) -> Task {
+    let new = NewTask {
+        creator: user("creator"),
+        function: info,
+        node: SocketAddr::from(([127, 0, 0, 1], 3444)),
+        collaborators: (0..collaborators).map(|number| user(&format!("collaborator{number}"))).collect(),
+        token: Secret::new("token".to_owned()),
+        time_limit_ms: 1000,
+        now: UnixMillis(1),
+    };
+    Task::new(new, pinned(&user("creator"), files))
+}
+
+/// What anyone can make happen to a task.
+#[derive(Clone, Debug)]
+enum Step {
+    Approve { who: usize, files: usize },
+    Update { status: Option<Status>, lease: Option<u8>, outputs: usize, result: bool, error: bool },
+    LoseLease { lease: Option<u8> },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let status = proptest::option::of(proptest::sample::select(Status::ALL.to_vec()));
+    let lease = || proptest::option::of(0..2_u8);
+    let step = prop_oneof![
+        3 => (0..4_usize, 0..4_usize).prop_map(|(who, files)| Step::Approve { who, files }),
+        4 => (status, lease(), 0..3_usize, any::<bool>(), any::<bool>()).prop_map(
+            |(status, lease, outputs, result, error)| Step::Update { status, lease, outputs, result, error }
+        ),
+        1 => lease().prop_map(|lease| Step::LoseLease { lease }),
+    ];
+    proptest::collection::vec(step, 0..24)
+}
+
+fn lease_id(number: u8) -> LeaseId {
+    format!("lease{number}").parse().expect("short")
+}
+
+/// The task after a step; `None` when the step was refused.
+fn after(task: &Task, step: &Step, now: UnixMillis) -> Option<Task> {
+    match step {
+        Step::Approve { who, files } => {
+            let principal = Principal::danger_for_tests(user(&format!("collaborator{who}")));
+            let permit = authz::approve(&principal, &id(), task).ok()?;
+            task.clone().approve(&permit, &id(), pinned(permit.user(), *files)).ok()
+        }
+        Step::Update { status, lease, outputs, result, error } => {
+            let output = TaskFile { user_id: user("creator"), file_id: "output".parse().expect("short") };
+            let update = UpdateTask {
+                task_id: id(),
+                task_result_file_id: result.then(|| "result".parse().expect("short")),
+                output_files: vec![output; *outputs],
+                status: *status,
+                lease_id: lease.map(lease_id),
+                node: None,
+                error: error.then(|| FailureReason::new(ErrorCode::FunctionFailed, "because")),
+            };
+            task.clone().update(&update, now)
+        }
+        Step::LoseLease { lease } => {
+            let held = Lease { id: lease.map(lease_id), node: None, since: task.lease.as_ref()?.since };
+            task.clone().lose_lease(&held, FailureReason::new(ErrorCode::Unavailable, "lost"))
+        }
+    }
+}
+
+/// What holds of every task at any time.
+fn check_invariants(task: &Task) {
+    let status = task.status();
+    assert_eq!(task.lease.is_some(), status == Status::Running, "exactly the running are leased");
+    let missing = task.missing_approvals();
+    match task.function_type {
+        FunctionType::Multiparty => {
+            assert_eq!(status == Status::Created, missing > 0, "exactly the unapproved wait");
+        }
+        FunctionType::Single => assert_ne!(status, Status::Created, "nobody approves"),
+    }
+    assert!(task.error.is_none() || status == Status::Failed, "only the failed have a reason");
+    if status != Status::Created {
+        assert!(task.inputs.len() >= task.rules.min && task.rules.max.is_none_or(|max| task.inputs.len() <= max));
+        for party in task.participants().filter(|_| task.rules.from_every_party) {
+            assert!(task.inputs.iter().any(|input| input.user_id == *party), "{party} brought nothing");
+        }
+    }
+}
+
+/// What holds between a task and what a step makes of it.
+fn check_step(before: &Task, after: &Task) {
+    let (from, to) = (before.status(), after.status());
+    let legal = from == to || Event::ALL.iter().any(|event| from.after(*event) == Ok(to));
+    assert!(legal, "{from} does not lead to {to}");
+    assert!(!from.is_final(), "nothing happens to the {from}");
+    assert!(after.inputs.starts_with(&before.inputs), "inputs are only added");
+    assert!(after.outputs.starts_with(&before.outputs), "outputs are only added");
+    if from != Status::Created {
+        assert_eq!(after.inputs, before.inputs, "inputs are added by approvals alone");
+        assert_eq!(after.manifest(), before.manifest(), "what was approved is what runs");
+    }
+    for (was, is) in before.collaborators.iter().zip(&after.collaborators) {
+        assert!(was.user_id == is.user_id && was.approved <= is.approved, "approvals stay");
+    }
+    let same = |task: &Task| (task.creator.clone(), task.function.clone(), task.rules.clone(), task.time_limit_ms);
+    assert_eq!(same(before), same(after), "what was agreed stays");
+    assert!(before.token == after.token && before.node == after.node && before.created == after.created);
+}
+
+proptest! {
+    #[test]
+    fn any_sequence_of_events_keeps_the_invariants(
+        steps in steps(),
+        collaborators in 1..4_usize,
+        files in 1..3_usize,
+        max in proptest::option::of(4..7_usize),
+        multiparty: bool,
+    ) {
+        let function_type = if multiparty { FunctionType::Multiparty } else { FunctionType::Single };
+        let info = info(function_type, 1, max, multiparty);
+        let mut task = task(&info, collaborators, files);
+        prop_assume!(check_new(&info, &task.creator, &users(&task), files).is_ok());
+        check_invariants(&task);
+        for (now, step) in steps.iter().enumerate() {
+            if let Some(next) = after(&task, step, UnixMillis(now as u64)) {
+                check_step(&task, &next);
+                check_invariants(&next);
+                task = next;
+            }
+        }
+    }
+
+    /// A running task moves on for whoever shows its lease, and for nobody else.
+    #[test]
+    fn a_lease_is_exclusive(steps in steps()) {
+        let lease = Step::Update { status: Some(Status::Running), lease: Some(9), outputs: 0, result: false, error: false };
+        let running = after(&task(&info(FunctionType::Single, 0, None, false), 0, 0), &lease, UnixMillis(1));
+        let running = running.expect("ready tasks are leased");
+        for step in steps {
+            prop_assert!(after(&running, &step, UnixMillis(2)).is_none(), "{step:?}");
+        }
+    }
+}
+
+fn users(task: &Task) -> Vec<UserId> {
+    task.collaborators.iter().map(|collaborator| collaborator.user_id.clone()).collect()
+}
+
+#[test]
+fn a_single_partys_task_is_ready_at_once() {
+    let single = task(&info(FunctionType::Single, 0, None, false), 2, 0);
+    assert_eq!(single.status(), Status::Ready);
+    assert_eq!(task(&info(FunctionType::Multiparty, 0, None, false), 2, 0).status(), Status::Created);
+}
+
+fn check_shape(info: &FunctionInfo, collaborators: &[&str], files: usize, refused_field: Option<&str>) {
+    let collaborators: Vec<UserId> = collaborators.iter().map(|name| user(name)).collect();
+    let field = match check_new(info, &user("creator"), &collaborators, files) {
+        Ok(()) => None,
+        Err(Error::Field { field, .. }) => Some(field),
+        Err(other) => panic!("{other}"),
+    };
+    assert_eq!(field, refused_field, "{collaborators:?} {files}");
+}
+
+#[test]
+fn a_new_task_has_the_shape_that_its_function_declares() {
+    let (parties, files) = (Some("collaborator_list"), Some("files"));
+    let psi = info(FunctionType::Multiparty, 2, Some(2), true);
+    for (collaborators, count, refused) in [
+        (&["a"][..], 1, None),
+        (&[], 1, parties),
+        (&["a", "a"], 1, parties),
+        (&["creator"], 1, parties),
+        (&["a"], 0, files),
+        (&["a"], 2, files),
+        (&["a", "b"], 1, files),
+    ] {
+        check_shape(&psi, collaborators, count, refused);
+    }
+    let concat = info(FunctionType::Multiparty, 2, None, true);
+    for (collaborators, count, refused) in [(&["a"][..], 1, None), (&["a", "b"], 50, None), (&["a"], 0, files)] {
+        check_shape(&concat, collaborators, count, refused);
+    }
+    let single = info(FunctionType::Single, 1, Some(1), false);
+    for (collaborators, count, refused) in [(&[][..], 1, None), (&["a"], 1, None), (&[], 0, files), (&[], 2, files)] {
+        check_shape(&single, collaborators, count, refused);
+    }
+}
+
+/// The last approval brings what is still missing of the fewest files.
+#[test]
+fn the_last_approval_completes_the_files() {
+    let info = info(FunctionType::Multiparty, 4, Some(5), false);
+    for (first, second, refused_at) in
+        [(1, 2, None), (0, 3, None), (0, 2, Some(2)), (2, 2, None), (4, 1, Some(2)), (5, 0, Some(1))]
+    {
+        let mut task = task(&info, 2, 1);
+        let mut refused = None;
+        for (who, files) in [(0, first), (1, second)] {
+            match after(&task, &Step::Approve { who, files }, UnixMillis(0)) {
+                Some(next) => task = next,
+                None => refused = refused.or(Some(who + 1)),
+            }
+        }
+        assert_eq!(refused, refused_at, "{first} {second}");
+    }
+}
+
+/// The whole table of authorisation: principal × action.
+#[test]
+fn participants_see_and_collaborators_approve() {
+    let task = task(&info(FunctionType::Multiparty, 0, None, false), 2, 0);
+    for (who, sees, approves) in [
+        ("creator", "permitted", "not an approver"),
+        ("collaborator0", "permitted", "permitted"),
+        ("collaborator1", "permitted", "permitted"),
+        ("collaborator2", "no such task", "no such task"),
+        ("Creator", "no such task", "no such task"),
+        ("creator.", "no such task", "no such task"),
+    ] {
+        let principal = Principal::danger_for_tests(user(who));
+        assert_eq!(answer(authz::view(&principal, &id(), &task), who), sees, "{who}");
+        assert_eq!(answer(authz::approve(&principal, &id(), &task), who), approves, "{who}");
+    }
+}
+
+fn answer<A>(decision: Result<Permit<A>, Error>, who: &str) -> &'static str {
+    match decision {
+        Ok(permit) => {
+            assert_eq!(permit.user(), &user(who));
+            "permitted"
+        }
+        Err(Error::NoSuchTask(_)) => "no such task",
+        Err(Error::NotAnApprover(_)) => "not an approver",
+        Err(other) => panic!("{other}"),
+    }
+}

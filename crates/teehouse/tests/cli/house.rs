@@ -2,7 +2,8 @@
 
 use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -100,6 +101,19 @@ impl House {
     /// The server's process.
     pub(crate) fn server(&mut self) -> &mut Child {
         &mut self.server
+    }
+
+    /// How the server ended, once it has.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        // Far beyond what draining idle connections takes.
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.server.try_wait().expect("a child") {
+                Some(status) => return status,
+                None if Instant::now() > end => panic!("the server does not end"),
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
     }
 
     /// Runs a verb that needs no user.

@@ -139,6 +139,8 @@ fn users_are_managed_while_the_server_runs() {
     assert_eq!(alice.get(&["task", "list"]), "");
     let chosen = house.run(&["user", "add", "user1", "--token", "token1"]).good();
     assert_eq!((chosen.text(), chosen.err.as_str()), ("", "user user1 added, with the token that you chose\n"));
+    let told = house.run(&["user", "rotate", "user1", "--token", "token1", "--json"]).good().json();
+    assert_eq!(told, serde_json::json!({ "user_id": "user1" }), "a chosen token is not repeated");
     assert_eq!(house.run(&["user", "list"]).good().text(), "alice\nuser1");
     assert_eq!(house.run(&["user", "add", "alice"]).code, Some(1));
     let nobody = house.run(&["user", "disable", "nobody"]);
@@ -194,10 +196,9 @@ fn a_signal_ends_the_server_in_order_and_a_second_one_finds_the_data() {
         alice.get(&["file", "put", &house.file("file", b"hello")])
     };
     assert!(id.len() == 36);
-    let server = house.server();
-    let signalled = Command::new("kill").arg(server.id().to_string()).status().expect("kill runs");
+    let signalled = Command::new("kill").arg(house.server().id().to_string()).status().expect("kill runs");
     assert!(signalled.success());
-    assert_eq!(server.wait().expect("it ends").code(), Some(0));
+    assert_eq!(house.ended().code(), Some(0));
     // Without a server the same verb works on the store itself.
     assert_eq!(house.run(&["user", "list"]).good().text(), "alice");
 }

@@ -86,6 +86,12 @@ fn describe(error: &serde_json::Error) -> String {
 
 /// Serde quotes an offending value; a value may be a secret, so what it quotes is left out.
 fn redact(message: &str) -> String {
+    const VARIANT: &str = "unknown variant ";
+    if let Some(allowed) =
+        message.strip_prefix(VARIANT).and_then(|rest| rest.rfind("`, expected ").map(|at| &rest[at + 1..]))
+    {
+        return format!("{VARIANT}…{allowed}");
+    }
     let unquoted = match (message.find('"'), message.rfind('"')) {
         (Some(first), Some(last)) if first < last => format!("{}…{}", &message[..first], &message[last + 1..]),
         _ => message.to_owned(),
@@ -101,12 +107,25 @@ fn redact(message: &str) -> String {
 }
 
 fn name_field(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let reason = redact(&error.inner().to_string());
+    let reason = shorten_unknown(redact(&error.inner().to_string()));
     match error.path().to_string().as_str() {
         // Missing and unknown fields are named by the reason itself.
         "." => reason,
         _ if reason.starts_with("unknown field") || reason.starts_with("missing field") => reason,
         path => format!("field `{}`: {reason}", shorten(path)),
+    }
+}
+
+/// An unknown field's name is the client's own text and is cut like a path.
+fn shorten_unknown(reason: String) -> String {
+    const HEAD: &str = "unknown field `";
+    let name = reason.strip_prefix(HEAD).and_then(|rest| {
+        let end = rest.rfind("`, expected ").or_else(|| rest.rfind("`, there are no fields"))?;
+        Some((&rest[..end], &rest[end..]))
+    });
+    match name {
+        Some((name, rest)) => format!("{HEAD}{}{rest}", shorten(name)),
+        None => reason,
     }
 }
 
@@ -180,7 +199,7 @@ pub(crate) use requests;
 
 #[cfg(test)]
 mod tests {
-    use crate::wire::{Request, fns, tdfs_external, tms_external};
+    use crate::wire::{Request, fns, tdfs_external, tms_external, tms_internal};
 
     fn check_refused<R: Request>(json: &str, expected: &str) {
         match R::from_json(json.as_bytes()) {
@@ -206,6 +225,10 @@ mod tests {
                 r#"{"type":"Get","file_id":"f","user_id":"u","user_token":"t","x":1}"#,
                 "unknown field `x`, expected one of `file_id`, `user_id`, `user_token`",
             ),
+            (
+                &format!(r#"{{"type":"Get","file_id":"f","user_id":"u","user_token":"t","{}\n":1}}"#, "x".repeat(5000)),
+                &format!("unknown field `{}`, expected one of `file_id`, `user_id`, `user_token`", "x".repeat(80)),
+            ),
             (r#"{"type":"Get","type":"Get"}"#, "the body is not a JSON object: a key occurs twice at line 1 column 27"),
             (r#"{"type":"Drop"}"#, "field `type`: expected one of `Create` `Get` `List` `Delete` "),
             (r#"{"type":5}"#, "field `type` is missing or not a string"),
@@ -222,6 +245,14 @@ mod tests {
         for (json, expected) in cases {
             check_refused::<Tdfs>(json, expected);
         }
+    }
+
+    #[test]
+    fn a_word_that_is_none_of_a_few_is_not_quoted_either() {
+        check_refused::<tms_internal::Request>(
+            r#"{"type":"Update","task_id":"t","output_files":[],"status":"a `secret`, \"quoted\""}"#,
+            "field `status`: unknown variant …, expected one of `Created`, `Ready`, `Running`, `Finished`, `Failed`",
+        );
     }
 
     #[test]

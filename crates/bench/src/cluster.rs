@@ -1,0 +1,89 @@
+//! A whole system on free loopback ports, with durable stores in a folder of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use client::{Settings, Simulation, Teehouse};
+use rpc::config::Config;
+use rpc::deployment::{DevDeployment, Trust};
+use rpc::tls::{Connector, Credentials};
+use teehouse::system::{Mode, System};
+use tempfile::TempDir;
+use types::secret::Secret;
+use types::service::{Api, Role};
+use types::wire::admin;
+
+const TOKEN: &str = "a token for measurements";
+
+/// Services that run for one benchmark.
+pub(crate) struct Cluster {
+    dir: TempDir,
+    system: System,
+}
+
+/// A folder in which stores are on a disk: beside the build, not in `/tmp`, which is memory on many machines.
+pub(crate) fn folder() -> anyhow::Result<TempDir> {
+    let program = std::env::current_exe()?;
+    let beside = program.parent().context("the program is in a folder")?;
+    Ok(tempfile::Builder::new().prefix("bench-").tempdir_in(beside)?)
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::start_in(folder()?).await
+    }
+
+    /// Starts on a folder that may hold stores already.
+    pub(crate) async fn start_in(dir: TempDir) -> anyhow::Result<Self> {
+        let system = System::start(loopback(dir.path()), &Role::ALL, Mode::Dev).await?;
+        Ok(Cluster { dir, system })
+    }
+
+    pub(crate) fn address(&self, api: Api) -> anyhow::Result<SocketAddr> {
+        self.system.address(api).context("every service runs")
+    }
+
+    /// A new user's handle, with connections of its own.
+    pub(crate) async fn user(&self, name: &str) -> anyhow::Result<Teehouse> {
+        let token = Some(Secret::new(TOKEN.to_owned()));
+        let add = admin::AddUser { user_id: name.parse()?, token };
+        identity::operate(self.dir.path(), add.into()).await?;
+        self.handle(name)
+    }
+
+    fn handle(&self, name: &str) -> anyhow::Result<Teehouse> {
+        Ok(Teehouse::connect(Settings {
+            tms: self.address(Api::TmsExternal)?.to_string(),
+            tdfs: self.address(Api::TdfsExternal)?.to_string(),
+            trust: self.dir.path().join("trust"),
+            simulation: Simulation::Allowed,
+            user: name.parse()?,
+            token: Secret::new(TOKEN.to_owned()),
+        })?)
+    }
+
+    /// A connector to an API, with a service's identity or none.
+    pub(crate) fn connector(&self, api: Api, role: Option<Role>) -> anyhow::Result<Connector> {
+        let deployment = DevDeployment::open(self.dir.path())?;
+        let trust = Trust::load(&self.dir.path().join("trust"), Simulation::Allowed)?;
+        let key = role.map(|role| deployment.issue(role, &[])).transpose()?;
+        Ok(Connector::new(api, key.map(Credentials::new), Arc::new(trust)))
+    }
+
+    pub(crate) async fn stop(self) {
+        self.system.stop().await;
+    }
+}
+
+/// Every port on loopback and free.
+pub(crate) fn loopback(data_dir: &Path) -> Config {
+    let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut config = Config { data_dir: data_dir.to_owned(), ..Config::default() };
+    config.kms.listen = free;
+    (config.tdfs.external, config.tdfs.internal) = (free, free);
+    (config.tms.external, config.tms.internal) = (free, free);
+    config.fns.external = free;
+    config
+}

@@ -1,0 +1,105 @@
+//! What is checked before a task is leased: whatever is wrong here leaves the task as it was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use executor::{Function, PayloadRule};
+use types::file::PinnedFile;
+use types::function::FunctionRef;
+use types::id::{FileId, TaskId};
+use types::secret::Secret;
+use types::task::Status;
+use types::user::UserId;
+use types::wire::fns::Request;
+use types::wire::tdfs_internal;
+use types::wire::tms_internal::{FoundTask, GetTask, Response as TmsResponse};
+
+use crate::Error;
+use crate::error::unexpected;
+use crate::node::{Fns, reference};
+
+/// What is to run: a task that was checked, before it is leased.
+pub(crate) struct Plan {
+    pub(crate) task_id: TaskId,
+    pub(crate) function: Arc<dyn Function>,
+    pub(crate) payload: Option<Secret>,
+    pub(crate) inputs: Vec<PinnedFile>,
+    pub(crate) creator: UserId,
+    pub(crate) collaborators: Vec<UserId>,
+    pub(crate) time_limit: Duration,
+}
+
+impl Fns {
+    /// Checks all that can be checked without touching the task.
+    pub(crate) async fn check(&self, request: Request) -> Result<Plan, Error> {
+        let FoundTask { task_info: task, manifest } = self.task(&request.task_id).await?;
+        if task.task_token != request.task_token {
+            return Err(Error::WrongToken);
+        }
+        if task.function_name != request.function_name {
+            return Err(Error::OtherFunction { task: request.task_id, function: task.function_name });
+        }
+        if task.status != Status::Ready {
+            return Err(Error::NotReady { task: request.task_id, status: task.status });
+        }
+        let manifest = manifest.ok_or_else(|| unexpected("read the task"))?;
+        let function = self.function(&manifest.function)?;
+        let mut plan = Plan {
+            task_id: request.task_id,
+            function,
+            payload: request.payload,
+            inputs: manifest.inputs,
+            creator: task.user_id,
+            collaborators: task.collaborator_list.into_iter().map(|collaborator| collaborator.user_id).collect(),
+            time_limit: Duration::from_millis(manifest.time_limit_ms),
+        };
+        self.resolve_named_input(&mut plan).await?;
+        let payload = plan.payload.as_ref().map(Secret::expose);
+        plan.function.interface().check(payload, plan.inputs.len())?;
+        Ok(plan)
+    }
+
+    async fn task(&self, id: &TaskId) -> Result<FoundTask, Error> {
+        match self.services.tms.call(GetTask { task_id: id.clone() }).await {
+            Ok(TmsResponse::Get(found)) => Ok(found),
+            Ok(_) => Err(unexpected("read the task")),
+            Err(error) if error.is_not_found() => Err(Error::NoSuchTask(id.clone())),
+            Err(source) => Err(Error::Call { operation: "read the task", source }),
+        }
+    }
+
+    /// The very code that the parties agreed on.
+    fn function(&self, wanted: &FunctionRef) -> Result<Arc<dyn Function>, Error> {
+        let other = || Error::OtherVersion { wanted: format!("{}@{}", wanted.name, wanted.version) };
+        let function = self.registry.get(&format!("{}@{}", wanted.name, wanted.version)).ok_or_else(other)?;
+        if reference(function.interface()) == *wanted { Ok(function.clone()) } else { Err(other()) }
+    }
+
+    /// Where a function says so, its payload names the one input that it is to see.
+    async fn resolve_named_input(&self, plan: &mut Plan) -> Result<(), Error> {
+        if plan.function.interface().payload != PayloadRule::NamesInput {
+            return Ok(());
+        }
+        let Some(payload) = plan.payload.take() else { return Ok(()) };
+        if let Some(at) = plan.inputs.iter().position(|input| input.file_id.as_str() == payload.expose()) {
+            plan.inputs = vec![plan.inputs.swap_remove(at)];
+            return Ok(());
+        }
+        plan.inputs = vec![self.readable_by_creator(payload.expose(), &plan.creator).await?];
+        Ok(())
+    }
+
+    async fn readable_by_creator(&self, id: &str, creator: &UserId) -> Result<PinnedFile, Error> {
+        let file_id: FileId = id.parse().map_err(|_| Error::NoSuchInput)?;
+        let record = match self.services.tdfs.call(tdfs_internal::GetRecord { file_id: file_id.clone() }).await {
+            Ok(tdfs_internal::Response::Get(found)) => found.file_info,
+            Ok(_) => return Err(unexpected("read a file's record")),
+            Err(error) if error.is_not_found() => return Err(Error::NoSuchInput),
+            Err(source) => return Err(Error::Call { operation: "read a file's record", source }),
+        };
+        if !record.may_be_read_by(creator) {
+            return Err(Error::NoSuchInput);
+        }
+        Ok(PinnedFile { user_id: creator.clone(), file_id, sha256: record.sha256, file_size: record.file_size })
+    }
+}

@@ -1,0 +1,97 @@
+//! Writes a small corpus for every target: `cargo run --example seeds`, in this folder.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attest::authority::{CertificateAuthority, LeafRequest};
+use attest::extension::{attest_key, decode_extension};
+use attest::leaf::LeafKey;
+use attest::simulated::{SimulatedAttester, SimulatedRoot};
+use attest::validity::Validity;
+use types::service::Role;
+use types::time::UnixMillis;
+
+/// As in the targets.
+const NOW: UnixMillis = UnixMillis(1_795_435_200_000);
+
+const REQUESTS: [&str; 26] = [
+    r#"{"type":"Create"}"#,
+    r#"{"type":"Get","key_id":"k"}"#,
+    r#"{"type":"Delete","key_id":"k"}"#,
+    r#"{"type":"Create","file_name":"f","sha256":"0000000000000000000000000000000000000000000000000000000000000000","file_size":1,"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"Get","file_id":"f","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"List","user_id":"u","user_token":"t","limit":5,"cursor":"c"}"#,
+    r#"{"type":"Delete","file_id":"f","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"Create","sha256":"0000000000000000000000000000000000000000000000000000000000000000","file_size":1,"user_id":"u","task_id":"t","collaborator_list":["v"],"allow_policy":1}"#,
+    r#"{"type":"Get","file_id":"f"}"#,
+    r#"{"type":"Authenticate","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"Users","user_ids":["u","v"]}"#,
+    r#"{"type":"Hold","task_id":"t","user_id":"u","files":["f"]}"#,
+    r#"{"type":"End","task_id":"t","outputs":["f"]}"#,
+    r#"{"type":"Create","function_name":"psi","collaborator_list":["v"],"files":["f"],"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"Get","task_id":"t","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"Update","task_id":"t","files":["f"],"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"List","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"Get","task_id":"t"}"#,
+    r#"{"type":"Update","task_id":"t","task_result_file_id":null,"output_files":[{"user_id":"u","file_id":"f"}],"status":"Running","lease_id":"l","node":"127.0.0.1:1","error":{"type":"Error","code":"internal","message":"m"}}"#,
+    r#"{"type":"Renew","task_id":"t","lease_id":"l"}"#,
+    r#"{"type":"Register","node":"[::1]:1","started":true,"functions":[]}"#,
+    r#"{"task_id":"t","function_name":"echo","task_token":"t","payload":"p"}"#,
+    r#"{"type":"AddUser","user_id":"u","token":"t"}"#,
+    r#"{"type":"ListUsers"}"#,
+    r#"{"type":"RotateToken","user_id":"u"}"#,
+    r#"{"type":"DisableUser","user_id":"u"}"#,
+];
+
+fn main() {
+    for (number, request) in REQUESTS.iter().enumerate() {
+        write("requests", number, request.as_bytes());
+        write("frames", number, &framed(request.as_bytes()));
+    }
+    for (number, role) in Role::ALL.into_iter().enumerate() {
+        let (certificate, extension, evidence) = attested(role);
+        write("certificate", number, &certificate);
+        write("evidence", 2 * number, &extension);
+        write("evidence", 2 * number + 1, &evidence);
+    }
+    for (number, content) in [&b""[..], b"value", &[9; 300]].into_iter().enumerate() {
+        write("sealed_record", number, content);
+        write("sealed_file", number, content);
+    }
+}
+
+fn write(target: &str, number: usize, bytes: &[u8]) {
+    let dir = Path::new("corpus").join(target);
+    fs::create_dir_all(&dir).expect("a folder");
+    fs::write(dir.join(format!("seed-{number}")), bytes).expect("a file");
+}
+
+/// Two frames in pieces of 7 bytes under a limit of 1024, as the target reads its input.
+fn framed(body: &[u8]) -> Vec<u8> {
+    let length = (body.len() as u64).to_be_bytes();
+    [&[7, 0, 4][..], &length, body, &length, body].concat()
+}
+
+/// A certificate, its evidence extension, and the evidence in that.
+fn attested(role: Role) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    let root = SimulatedRoot::from_pem(include_str!("../simulated-root.pem")).expect("the seeds' key");
+    let day = Duration::from_secs(24 * 3600);
+    let validity = Validity::starting(NOW, day);
+    let attester = SimulatedAttester::new(Arc::new(root), role, b"fuzz").with_lifetime(day);
+    let authority = CertificateAuthority::generate("fuzz".parse().expect("a name"), validity).expect("a CA");
+    let key = LeafKey::generate().public();
+    let extension = attest_key(&attester, key.spki(), NOW).expect("simulated platforms answer");
+    let request = LeafRequest {
+        role,
+        public_key: &key,
+        dns_names: &["localhost".to_owned()],
+        ip_addresses: &["127.0.0.1".parse().expect("an address")],
+        evidence: &extension,
+        validity,
+    };
+    let certificate = authority.issue(&request).expect("a certificate");
+    let evidence = decode_extension(&extension).expect("just made").evidence.encode();
+    (certificate, extension, evidence)
+}
