@@ -45,7 +45,7 @@ async fn run(name: Name, options: &Options, report: &mut Report) -> anyhow::Resu
         Name::Handshake => handshake::run(report).await,
         Name::Files => files::run(report).await,
         Name::List => list::run(report, options.tasks).await,
-        Name::Store => store_open::run(report, options.records),
+        Name::Store => store_open::run(report, options.records).await,
         Name::Footprint => footprint::run(report),
     }
 }

@@ -24,7 +24,7 @@ const FILE: &str = "store.redb";
 /// Keys that a measurement makes may be known.
 const KEY: [u8; 32] = [7; 32];
 
-pub(crate) fn run(report: &mut Report, records: u64) -> anyhow::Result<()> {
+pub(crate) async fn run(report: &mut Report, records: u64) -> anyhow::Result<()> {
     let dir = folder()?;
     let (mut opened, mut read) = (Vec::new(), Vec::new());
     for _ in 0..KILLS {
@@ -37,7 +37,7 @@ pub(crate) fn run(report: &mut Report, records: u64) -> anyhow::Result<()> {
             store.read_blocking(|snapshot| snapshot.get(&RECORDS, scattered(records / 2)));
         read.push(start.elapsed());
         ensure!(found?.is_some(), "a record that was acknowledged is gone");
-        store.close_blocking();
+        store.close().await;
     }
     let size = std::fs::metadata(dir.path().join(FILE))?.len() as f64 / 1e9;
     let open = Figure::of_samples("store", format!("open {records} records after SIGKILL"), "ms", &millis(&opened));

@@ -1,11 +1,8 @@
 //! Requests that brought no answer, told apart by what a person can do about them.
 
-use std::io;
-use std::sync::Arc;
-
 use attest::refusal::Refusal;
 use rpc::CallError;
-use rustls::{CertificateError, OtherError};
+use rpc::tls::refusal;
 use types::error::{ErrorCode, ErrorReply};
 
 /// A request that brought no answer of the expected kind.
@@ -34,7 +31,7 @@ impl From<CallError> for RequestError {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Refused(reply) => RequestError::Refused(reply),
-            CallError::Unreachable { ref target, ref source, .. } => match appraisal(source) {
+            CallError::Unreachable { ref target, ref source, .. } => match refusal(source).cloned() {
                 Some(refusal) => RequestError::Untrusted { target: target.clone(), source: refusal },
                 None => RequestError::Unreachable(error),
             },
@@ -101,20 +98,12 @@ fn advice(reply: &ErrorReply) -> Option<String> {
     }
 }
 
-/// Why `attest` refused the peer, if that is why the connection failed.
-fn appraisal(error: &io::Error) -> Option<Refusal> {
-    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
-        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(reason))) => {
-            let reason: &Arc<dyn std::error::Error + Send + Sync> = reason;
-            reason.downcast_ref::<Refusal>().cloned()
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use attest::platform::Platform;
+    use rpc::tls::refused_for_tests;
     use types::service::{Api, Role};
 
     use super::*;
@@ -126,9 +115,7 @@ mod tests {
     #[test]
     fn a_refused_peer_is_told_from_a_silent_one() {
         let refusal = Refusal::PlatformNotAccepted { platform: Platform::Simulated, role: Role::Tms };
-        let reason = CertificateError::Other(OtherError(Arc::new(refusal.clone())));
-        let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(reason));
-        match RequestError::from(unreachable(error)) {
+        match RequestError::from(unreachable(refused_for_tests(refusal.clone()))) {
             RequestError::Untrusted { target, source } => assert_eq!((target.as_str(), source), ("host:1", refusal)),
             other => panic!("{other:?}"),
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use attest::Verified;
 use attest::certificate::{PeerIdentity, appraise_certificate};
+use attest::refusal::Refusal;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
@@ -125,7 +126,7 @@ impl PeerVerifier {
                 let _ = self.found.set(Arc::new(identity));
                 Ok(())
             }
-            Err(refusal) => Err(CertificateError::Other(OtherError(Arc::new(refusal))).into()),
+            Err(refusal) => Err(refused(refusal)),
         }
     }
 
@@ -140,6 +141,21 @@ impl PeerVerifier {
     fn identity(&self) -> io::Result<Arc<Verified<PeerIdentity>>> {
         self.found.get().cloned().ok_or_else(|| io::Error::other("the handshake verified no peer"))
     }
+}
+
+fn refused(refusal: Refusal) -> rustls::Error {
+    CertificateError::Other(OtherError(Arc::new(refusal))).into()
+}
+
+/// Why the peer was not believed, if that is why a connection failed.
+pub fn refusal(error: &io::Error) -> Option<&Refusal> {
+    let PeerRefused(reason) = error.get_ref()?.downcast_ref()?;
+    reason.downcast_ref()
+}
+
+/// How a connection fails whose peer is not believed, for this reason.
+pub fn refused_for_tests(refusal: Refusal) -> io::Error {
+    explain(io::Error::new(io::ErrorKind::InvalidData, refused(refusal)))
 }
 
 fn bad_certificate(error: webpki::Error) -> rustls::Error {

@@ -48,7 +48,6 @@ fn add(store: &Store, numbers: std::ops::Range<u64>) {
 
 /// Writes for ever, and prints each number once it is acknowledged.
 #[test]
-#[ignore = "the other tests run it as a process that they kill"]
 fn child() {
     let Some(path) = env::var_os(STORE_VARIABLE) else {
         return;
@@ -72,7 +71,7 @@ fn child() {
 
 fn start_child(path: &Path, first: u64) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(env::current_exe().unwrap())
-        .args(["child", "--exact", "--ignored", "--nocapture"])
+        .args(["child", "--exact", "--nocapture"])
         .env(STORE_VARIABLE, path)
         .env(FIRST_VARIABLE, first.to_string())
         .stdout(Stdio::piped())

@@ -1,6 +1,6 @@
 //! Services in a process of their own, which a test can kill at any instant.
 //!
-//! The process is the test binary itself, asked to run its one ignored test, `child`, which calls [`serve`].
+//! The process is the test binary itself, asked to run its test `child`, which calls [`serve`].
 
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader};
@@ -34,7 +34,7 @@ impl Process {
         let log = log.create(true).append(true).open(config.data_dir.join(LOG)).expect("a log");
         let what = json!({"config": config, "services": services}).to_string();
         let mut child = Command::new(std::env::current_exe().expect("this test's binary"))
-            .args(["child", "--exact", "--ignored", "--nocapture"])
+            .args(["child", "--exact", "--nocapture"])
             .env(WHAT, what)
             .stdout(Stdio::piped())
             .stderr(log)

@@ -270,7 +270,8 @@ async fn a_task_of_another_shape_is_not_created() {
     let [user1, user2, ..] = cluster.examples();
     let (a, b, others) = (user1.put(b"a").await, user1.put(b"b").await, user2.put(b"o").await);
     let (a, b) = (a.as_str(), b.as_str());
-    let cases: [(&str, &[&str], &[&str], &str, &str); 14] = [
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a str, &'a str);
+    let cases: [Case<'_>; 14] = [
         ("psi", &[], &[a], "invalid_request", "collaborator_list"),
         ("psi", &["user1"], &[a], "invalid_request", "collaborator_list"),
         ("concat", &["user2", "user2"], &[a], "invalid_request", "collaborator_list"),

@@ -18,7 +18,6 @@ use types::user::UserId;
 use types::wire::admin;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the other tests run it as a process that they kill"]
 async fn child() {
     testkit::process::serve().await;
 }

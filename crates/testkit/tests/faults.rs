@@ -13,7 +13,6 @@ use types::service::{Api, Role};
 const FOREVER_MS: &str = "600000";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the other tests run it as a process that they kill"]
 async fn child() {
     testkit::process::serve().await;
 }

@@ -216,7 +216,7 @@ async fn collaborators_of_a_single_function_may_look() {
     let file = user1.put(b"mine").await;
     let task = user1.create("echo_file", &["user2"], &[&file]).await;
     assert_eq!(user2.look(&task).await["status"], "Ready");
-    assert_eq!(user2.list(Api::TmsExternal).await, [task.id.clone()]);
+    assert_eq!(user2.list(Api::TmsExternal).await, [task.id.as_str()]);
     assert_eq!(user2.approve(&task, &[]).await["code"], "conflict");
     assert_eq!(user3.look(&task).await["code"], "not_found");
     check_result(&task, None, "mine").await;
