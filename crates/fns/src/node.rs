@@ -39,10 +39,10 @@ pub struct Settings {
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
         let Limits { queue, file_bytes, output_bytes, .. } = config.limits;
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let places = || std::thread::available_parallelism().map_or(1, usize::from) * PLACES_PER_PROCESSOR;
         Settings {
             node: config.fns.advertise.unwrap_or(config.fns.external),
-            concurrency: config.fns.concurrency.unwrap_or_else(processors),
+            concurrency: config.fns.concurrency.unwrap_or_else(places),
             queue,
             lease: config.limits.lease(),
             file_bytes,
@@ -75,6 +75,9 @@ pub struct Fns {
 
 /// A place among the functions that run at once. Whatever thread still works for a task keeps it.
 pub(crate) type Slot = Arc<OwnedSemaphorePermit>;
+
+/// Tasks per processor: most of a short task's time is spent waiting for commits, which are shared by all that wait.
+const PLACES_PER_PROCESSOR: usize = 32;
 
 /// How long a node that was told to stop lets functions run on.
 const STOP_GRACE: Duration = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crypto::file::Plaintext;
 use crypto::hash::Sha256;
-use executor::{Limits, Output, ResultRule, StopSignal};
+use executor::{Failure, Limits, Output, ResultRule, StopSignal, Stopped};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use types::digest::Digest;
@@ -104,7 +104,11 @@ impl Session {
     }
 
     async fn within_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        timeout_at(self.deadline, work).await.unwrap_or(Err(Error::Deadline(self.plan.time_limit)))
+        match timeout_at(self.deadline, work).await {
+            // The function's own clock began only when its inputs were there.
+            Err(_) | Ok(Err(Error::Deadline(_))) => Err(Error::Deadline(self.plan.time_limit)),
+            Ok(done) => done,
+        }
     }
 
     async fn work(&self) -> Result<Done, Error> {
@@ -166,6 +170,7 @@ impl Session {
 
     async fn execute(&self, inputs: Vec<Plaintext>) -> Result<(String, Outputs), Error> {
         let (function, payload, stop) = (self.plan.function.clone(), self.plan.payload.clone(), self.stop.clone());
+        let time_limit = self.plan.time_limit;
         let limits = Limits {
             wall: self.deadline.saturating_duration_since(Instant::now()),
             output_bytes: self.node.settings.output_bytes,
@@ -174,7 +179,12 @@ impl Session {
         self.blocking(move || {
             let mut files = MemoryFiles::new(inputs);
             let payload = payload.as_ref().map(Secret::expose);
-            let outcome = executor::run(&*function, payload, &mut files, &limits, &stop)?;
+            let outcome = executor::run(&*function, payload, &mut files, &limits, &stop);
+            // The function was given what remained; people are told the task's limit.
+            let outcome = outcome.map_err(|failure| match failure {
+                Failure::Stopped(Stopped::Deadline(_)) => Error::Deadline(time_limit),
+                other => other.into(),
+            })?;
             Ok((outcome.result, files.into_outputs()))
         })
         .await?

@@ -73,7 +73,7 @@ pub struct Fns {
     pub external: SocketAddr,
     /// The address that tasks name, when that is not where it listens.
     pub advertise: Option<SocketAddr>,
-    /// How many functions run at once; the number of processors when absent.
+    /// How many functions run at once; 32 for each processor when absent.
     pub concurrency: Option<usize>,
 }
 
