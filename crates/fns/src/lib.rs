@@ -1,6 +1,6 @@
 //! A function node: leases a task, opens its inputs, runs its function, seals its outputs.
 //!
-//! Keys and plaintext exist here, in memory, while one task runs, and nowhere else in the system. A [`session`] is one
+//! Keys and plaintext exist here, in memory, while one task runs, and nowhere else in the system. A `session` is one
 //! run from lease to report; whatever goes wrong in between ends the task as `Failed` with a reason.
 
 mod api;
