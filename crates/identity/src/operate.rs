@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rpc::deployment::{DeploymentError, DevDeployment};
-use rpc::listener::Shutdown;
+use rpc::shutdown::Shutdown;
 use rpc::unix;
 use types::error::ErrorReply;
 use types::service::Role;

@@ -268,6 +268,18 @@ impl Config {
         }
     }
 
+    /// The same, to be changed.
+    pub fn listen_mut(&mut self, api: Api) -> &mut SocketAddr {
+        match api {
+            Api::Kms => &mut self.kms.listen,
+            Api::TdfsExternal => &mut self.tdfs.external,
+            Api::TdfsInternal => &mut self.tdfs.internal,
+            Api::TmsExternal => &mut self.tms.external,
+            Api::TmsInternal => &mut self.tms.internal,
+            Api::FnsExternal => &mut self.fns.external,
+        }
+    }
+
     /// Where another service reaches a service-plane API: `host:port`.
     pub fn connect(&self, api: Api) -> String {
         let named = match api.role() {

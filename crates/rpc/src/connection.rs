@@ -1,39 +1,19 @@
 //! One connection's life after its handshake: find the protocol, then requests until either side ends.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 use types::id::RequestId;
 
 use crate::frame::{self, HEADER_BYTES, Parsed};
-use crate::listener::{Busy, Gate, Slot, UNRESERVED_BYTES};
+use crate::gate::{Busy, Gate, Slot, UNRESERVED_BYTES};
 use crate::reply::{WireFault, describe};
+use crate::stream::{Replay, Stream};
+use crate::tls::Negotiated;
 use crate::{Peer, Reply, http};
-
-/// A stream that carries a connection.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
-
-/// What ALPN settled.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Negotiated {
-    /// HTTP/2.
-    Http2,
-    /// Nothing, or HTTP/1.1: the first byte tells.
-    Sniff,
-}
-
-impl Negotiated {
-    pub(crate) fn from_alpn(protocol: Option<&[u8]>) -> Self {
-        if protocol == Some(b"h2") { Negotiated::Http2 } else { Negotiated::Sniff }
-    }
-}
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(mut io: impl Stream, negotiated: Negotiated, peer: Peer, gate: Arc<Gate>, slot: Arc<Slot>) {
@@ -51,41 +31,6 @@ pub(crate) async fn serve(mut io: impl Stream, negotiated: Negotiated, peer: Pee
         // Not even the start of an HTTP request: if it is a length, it gets its answer in a frame.
         [0 | 0x80..] => Framed { io, buffer: BytesMut::from(&first[..]), peer, gate, slot }.serve().await,
         _ => http::serve_http1(Replay { io, first: Some(first[0]) }, peer, gate, slot).await,
-    }
-}
-
-/// A stream whose first byte was read already and is given once more.
-pub(crate) struct Replay<T> {
-    io: T,
-    first: Option<u8>,
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Replay<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.first.take() {
-            Some(byte) if out.remaining() > 0 => {
-                out.put_slice(&[byte]);
-                Poll::Ready(Ok(()))
-            }
-            first => {
-                self.first = first;
-                Pin::new(&mut self.io).poll_read(cx, out)
-            }
-        }
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Replay<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 

@@ -33,6 +33,7 @@ use types::service::Role;
 use types::time::UnixMillis;
 
 use crate::tls::{Credentials, TlsError, certified_key};
+pub use crate::trust::Trust;
 
 /// What the simulated platform "measures": it can't tell one build from another, and says so by a constant.
 const SIMULATED_BUILD: &[u8] = b"dev";
@@ -45,16 +46,6 @@ const LEAF_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// Clocks of machines that talk may differ by this much.
 const CLOCK_SKEW: Duration = Duration::from_secs(300);
-
-/// What a participant of a deployment believes in.
-pub struct Trust {
-    /// Whose services these are.
-    pub deployment: Deployment,
-    /// The certificate (DER) of the CA that names them.
-    pub(crate) ca: CertificateDer<'static>,
-    /// What may run there.
-    pub(crate) policy: Policy,
-}
 
 /// Whether simulated platforms are acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

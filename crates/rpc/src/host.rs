@@ -1,7 +1,7 @@
 //! What a process that serves has in common, whichever services it runs: configuration, trust, listeners, the end.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,8 @@ use types::service::{Api, Role};
 
 use crate::config::{Config, ConfigError};
 use crate::deployment::{DeploymentError, DevDeployment, Trust};
-use crate::listener::{self, Bound, Shutdown};
+use crate::listener::{self, Bound};
+use crate::shutdown::Shutdown;
 use crate::tls::{Acceptor, Connector, Credentials, TlsError};
 use crate::{Client, Protocol, Service, telemetry};
 
@@ -132,7 +133,7 @@ impl Host {
     pub async fn bind(&mut self, api: Api) -> Result<Bound, HostError> {
         let bound = listener::bind(api, self.config.listen(api)).await.map_err(HostError::Bind)?;
         let address = bound.address().map_err(HostError::Bind)?;
-        *listen_mut(&mut self.config, api) = address;
+        *self.config.listen_mut(api) = address;
         Ok(bound)
     }
 
@@ -174,17 +175,6 @@ impl Host {
         for last in self.at_end.into_iter().rev() {
             last.await;
         }
-    }
-}
-
-fn listen_mut(config: &mut Config, api: Api) -> &mut SocketAddr {
-    match api {
-        Api::Kms => &mut config.kms.listen,
-        Api::TdfsExternal => &mut config.tdfs.external,
-        Api::TdfsInternal => &mut config.tdfs.internal,
-        Api::TmsExternal => &mut config.tms.external,
-        Api::TmsInternal => &mut config.tms.internal,
-        Api::FnsExternal => &mut config.fns.external,
     }
 }
 

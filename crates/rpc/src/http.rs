@@ -17,10 +17,10 @@ use tokio::time::{Instant, timeout_at};
 use types::error::ErrorCode;
 use types::id::RequestId;
 
-use crate::connection::Stream;
+use crate::gate::{Busy, Gate, Slot, UNRESERVED_BYTES};
 use crate::header::{HeaderTimeout, Phase};
-use crate::listener::{Busy, Gate, Slot, UNRESERVED_BYTES};
 use crate::reply::{WireFault, describe};
+use crate::stream::Stream;
 use crate::{Peer, Reply};
 
 /// Requests that one HTTP/2 connection may have in flight.

@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use crate::listener::Shutdown;
+use crate::shutdown::Shutdown;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -16,8 +16,8 @@ use types::error::ErrorReply;
 use types::id::RequestId;
 use types::wire::Request;
 
-use crate::listener::Shutdown;
 use crate::reply::{WireFault, describe};
+use crate::shutdown::Shutdown;
 use crate::{Fault, Reply, frame};
 
 /// Largest request or answer: a list of some ten thousand users.

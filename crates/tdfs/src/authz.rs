@@ -6,7 +6,7 @@ use types::id::FileId;
 use types::user::UserId;
 
 use crate::Error;
-use crate::db::FileRow;
+use crate::file::FileRow;
 
 /// Reading a file's record and key.
 #[derive(Debug)]

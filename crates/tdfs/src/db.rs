@@ -1,15 +1,12 @@
 //! The tdfs's tables.
 
-use serde::{Deserialize, Serialize};
 use store::{NewestFirst, Range, Records, Store, StoreError, Table, Transaction};
-use types::digest::Digest;
-use types::file::{AllowPolicy, FileName};
 use types::id::{FileId, KeyId, TaskId};
-use types::time::UnixMillis;
 use types::user::UserId;
 
 use crate::Error;
 use crate::authz::{Delete, Permit};
+use crate::file::FileRow;
 
 /// Files by id.
 const FILES: Table<String, FileRow> = Table::new("files");
@@ -23,31 +20,6 @@ const HELD: Table<(String, String), ()> = Table::new("holds by task");
 const OUTPUTS: Table<(String, String), ()> = Table::new("outputs by task");
 /// Keys whose file is gone, until the kms has removed them too.
 const DOOMED_KEYS: Table<String, ()> = Table::new("keys to remove");
-
-/// A file's record.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct FileRow {
-    /// Who owns it.
-    pub owner: UserId,
-    /// Its display name.
-    pub name: FileName,
-    /// SHA-256 of the plaintext.
-    pub sha256: Digest,
-    /// Size of the plaintext, in bytes.
-    pub size: u64,
-    /// The task that wrote it.
-    pub task_id: Option<TaskId>,
-    /// Who else may read it when the policy allows collaborators.
-    pub collaborators: Vec<UserId>,
-    /// Who may read it.
-    pub allow_policy: AllowPolicy,
-    /// The key's name in the kms.
-    pub key_id: KeyId,
-    /// Its place in its owner's list.
-    pub sequence: u64,
-    /// When it was declared.
-    pub created: UnixMillis,
-}
 
 pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow) -> Result<(), StoreError> {
     store

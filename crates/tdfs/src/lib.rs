@@ -7,6 +7,7 @@ mod api;
 pub mod authz;
 mod db;
 mod error;
+pub mod file;
 mod service;
 mod start;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crypto::SealingKey;
 use rpc::authn::{Identity, Principal};
 use rpc::config::LIST_PAGE;
-use rpc::listener::Shutdown;
 use rpc::protocol::Kms;
+use rpc::shutdown::Shutdown;
 use rpc::{CallError, Client};
 use store::{Options, Store};
 use tokio::sync::Notify;
@@ -21,7 +21,7 @@ use types::wire::kms;
 use types::wire::tdfs_external::{CreateFile, CreatedFile, FileInfo, FileList};
 use types::wire::tdfs_internal::{CreateOutput, FileRecord};
 
-use crate::db::FileRow;
+use crate::file::FileRow;
 use crate::{Error, OpenError, authz, db};
 
 /// What the tdfs is told by its configuration.

@@ -8,9 +8,8 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use rpc::config::Config;
-use rpc::listener::Shutdown;
+use rpc::shutdown::Shutdown;
 use rpc::telemetry::{self, LogFormat};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 use types::service::{Api, Role};
 
@@ -60,7 +59,6 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let format = if args.json_logs { LogFormat::Json } else { LogFormat::Text };
     telemetry::start_logs(format, "info");
-    raise_open_files();
     let mode = if args.dev { Mode::Dev } else { Mode::Attested };
     let services = if args.service.is_empty() { Role::ALL.to_vec() } else { args.service.clone() };
     let config = args.configuration()?;
@@ -120,7 +118,7 @@ impl FromStr for Listen {
 impl Listen {
     fn apply(self, config: &mut Config) {
         for api in Api::ALL {
-            let place = place(config, api);
+            let place = config.listen_mut(api);
             match self {
                 Listen::All(ip) => place.set_ip(ip),
                 Listen::AllFree(ip) => *place = SocketAddr::new(ip, 0),
@@ -128,25 +126,6 @@ impl Listen {
                 Listen::One(..) => {}
             }
         }
-    }
-}
-
-fn place(config: &mut Config, api: Api) -> &mut SocketAddr {
-    match api {
-        Api::Kms => &mut config.kms.listen,
-        Api::TdfsExternal => &mut config.tdfs.external,
-        Api::TdfsInternal => &mut config.tdfs.internal,
-        Api::TmsExternal => &mut config.tms.external,
-        Api::TmsInternal => &mut config.tms.internal,
-        Api::FnsExternal => &mut config.fns.external,
-    }
-}
-
-/// Lets the process hold as many connections as the system allows it: the usual soft limit, 1024, is for `select`.
-fn raise_open_files() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current != maximum && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
-        tracing::warn!(?current, ?maximum, "the limit on open files can't be raised");
     }
 }
 

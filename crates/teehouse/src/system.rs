@@ -59,7 +59,7 @@ impl System {
     }
 
     /// The order to stop, for whatever runs beside the services.
-    pub fn shutdown(&self) -> rpc::listener::Shutdown {
+    pub fn shutdown(&self) -> rpc::shutdown::Shutdown {
         self.host.shutdown()
     }
 

@@ -7,7 +7,7 @@ use types::id::TaskId;
 use types::user::UserId;
 
 use crate::Error;
-use crate::task::Task;
+use crate::parties::Parties;
 
 /// Seeing a task.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl<A> Permit<A> {
 ///
 /// # Errors
 /// To everyone else the task does not exist.
-pub fn view(principal: &Principal, id: &TaskId, task: &Task) -> Result<Permit<View>, Error> {
+pub fn view(principal: &Principal, id: &TaskId, task: &impl Parties) -> Result<Permit<View>, Error> {
     match task.is_participant(principal.user()) {
         true => Ok(Permit::new(principal)),
         false => Err(Error::NoSuchTask(id.clone())),
@@ -50,12 +50,10 @@ pub fn view(principal: &Principal, id: &TaskId, task: &Task) -> Result<Permit<Vi
 ///
 /// # Errors
 /// To the creator it says that there is nothing to approve; to everyone else the task does not exist.
-pub fn approve(principal: &Principal, id: &TaskId, task: &Task) -> Result<Permit<Approve>, Error> {
+pub fn approve(principal: &Principal, id: &TaskId, task: &impl Parties) -> Result<Permit<Approve>, Error> {
     match principal.user() {
-        user if task.collaborators.iter().any(|collaborator| collaborator.user_id == *user) => {
-            Ok(Permit::new(principal))
-        }
-        user if *user == task.creator => Err(Error::NotAnApprover(id.clone())),
+        user if task.is_collaborator(user) => Ok(Permit::new(principal)),
+        user if user == task.creator() => Err(Error::NotAnApprover(id.clone())),
         _ => Err(Error::NoSuchTask(id.clone())),
     }
 }

@@ -9,6 +9,7 @@ pub mod authz;
 mod db;
 mod error;
 mod leases;
+pub mod parties;
 mod service;
 mod settle;
 mod start;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crypto::SealingKey;
 use rpc::authn::{Identity, Principal};
 use rpc::config::{LIST_PAGE, Limits};
-use rpc::listener::Shutdown;
 use rpc::protocol::TdfsInternal;
+use rpc::shutdown::Shutdown;
 use rpc::{CallError, Client};
 use store::{Options, Store};
 use tokio::sync::Notify;
@@ -283,13 +283,16 @@ impl Tms {
     /// Applies a function node's update; `false` when the task is unknown or does not allow it.
     pub(crate) async fn update(&self, update: UpdateTask, now: UnixMillis) -> Result<bool, Error> {
         let id = update.task_id.clone();
-        let changed =
-            db::change(&self.store, id.clone(), move |task| task.update(&update, now).ok_or(NotChanged::Refused));
+        let changed = db::change(&self.store, id.clone(), move |task| match task.is_repeated(&update) {
+            true => Err(NotChanged::Repeated),
+            false => task.update(&update, now).ok_or(NotChanged::Refused),
+        });
         match changed.await {
             Ok(Some(task)) => {
                 self.follow(id, &task);
                 Ok(true)
             }
+            Err(NotChanged::Repeated) => Ok(true),
             Ok(None) | Err(NotChanged::Refused) => Ok(false),
             Err(NotChanged::Store(error)) => Err(error.into()),
         }
@@ -337,7 +340,7 @@ impl Tms {
                 tracing::warn!(task = %id, "task failed: its lease was lost");
                 self.follow(id, &task);
             }
-            Ok(None) | Err(NotChanged::Refused) => {}
+            Ok(None) | Err(NotChanged::Refused | NotChanged::Repeated) => {}
             Err(NotChanged::Store(error)) => tracing::error!(task = %id, %error, "a lost lease can't be recorded"),
         }
     }
@@ -347,6 +350,8 @@ impl Tms {
 enum NotChanged {
     /// Its state does not allow it.
     Refused,
+    /// It was done before.
+    Repeated,
     /// The store failed.
     Store(store::StoreError),
 }

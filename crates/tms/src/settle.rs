@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rpc::listener::Shutdown;
+use rpc::shutdown::Shutdown;
 use types::id::{FileId, TaskId};
 use types::wire::tdfs_internal::EndTask;
 

@@ -16,6 +16,7 @@ use types::wire::tms_internal::{Manifest, UpdateTask};
 
 use crate::Error;
 use crate::authz::{Approve, Permit};
+use crate::parties::Parties;
 
 /// One task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Task {
     pub error: Option<FailureReason>,
     /// Who runs it now.
     pub lease: Option<Lease>,
+    /// The lease under which it ended, for a report that is sent again because its answer was lost.
+    #[serde(default)]
+    pub ended_under: Option<LeaseId>,
     /// How long it may run once it is leased.
     pub time_limit_ms: u64,
     /// When it was created.
@@ -149,6 +153,7 @@ impl Task {
             result_file: None,
             error: None,
             lease: None,
+            ended_under: None,
             time_limit_ms: new.time_limit_ms,
             created: new.now,
         }
@@ -157,11 +162,6 @@ impl Task {
     /// Where it stands.
     pub fn status(&self) -> Status {
         self.status
-    }
-
-    /// Whether a user created it or collaborates in it.
-    pub fn is_participant(&self, user: &UserId) -> bool {
-        *user == self.creator || self.collaborators.iter().any(|collaborator| collaborator.user_id == *user)
     }
 
     /// Everyone who takes part.
@@ -230,7 +230,7 @@ impl Task {
             Some(end @ (Status::Finished | Status::Failed)) => {
                 let event = if end == Status::Finished { Event::Succeeded } else { Event::Broke };
                 self.status = self.status.after(event).ok().filter(|_| self.leased_to(update))?;
-                self.lease = None;
+                self.ended_under = self.lease.take().and_then(|lease| lease.id);
                 self.error = update.error.clone().filter(|_| end == Status::Failed);
             }
             Some(Status::Created | Status::Ready) => return None,
@@ -245,6 +245,14 @@ impl Task {
         self.lease.as_ref().and_then(|lease| lease.id.as_ref()) == update.lease_id.as_ref()
     }
 
+    /// Whether an update reports once more how the task ended. Nothing is left to be done about it.
+    pub(crate) fn is_repeated(&self, update: &UpdateTask) -> bool {
+        self.status.is_final()
+            && update.status == Some(self.status)
+            && update.lease_id.is_some()
+            && update.lease_id == self.ended_under
+    }
+
     /// The task after its lease was lost, or `None` when it is not under this lease.
     pub(crate) fn lose_lease(mut self, lease: &Lease, reason: FailureReason) -> Option<Self> {
         if self.lease.as_ref() != Some(lease) {
@@ -254,6 +262,16 @@ impl Task {
         self.lease = None;
         self.error = Some(reason);
         Some(self)
+    }
+}
+
+impl Parties for Task {
+    fn creator(&self) -> &UserId {
+        &self.creator
+    }
+
+    fn is_collaborator(&self, user: &UserId) -> bool {
+        self.collaborators.iter().any(|collaborator| collaborator.user_id == *user)
     }
 }
 

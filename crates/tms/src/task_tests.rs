@@ -172,6 +172,30 @@ proptest! {
     }
 }
 
+/// A node whose report's answer was lost sends it again, and learns that it counted; nobody else can claim so.
+#[test]
+fn an_end_is_reported_twice_under_its_own_lease_only() {
+    let update = |status, lease: Option<u8>| UpdateTask {
+        task_id: id(),
+        task_result_file_id: None,
+        output_files: Vec::new(),
+        status: Some(status),
+        lease_id: lease.map(lease_id),
+        node: None,
+        error: None,
+    };
+    let ready = task(&info(FunctionType::Single, 0, None, false), 0, 0);
+    let finish = update(Status::Finished, Some(1));
+    assert!(!ready.is_repeated(&finish));
+    let running = ready.update(&update(Status::Running, Some(1)), UnixMillis(1)).expect("ready tasks are leased");
+    assert!(!running.is_repeated(&finish));
+    let ended = running.update(&finish, UnixMillis(2)).expect("under its lease");
+    assert!(ended.is_repeated(&finish));
+    for other in [update(Status::Failed, Some(1)), update(Status::Finished, Some(2)), update(Status::Finished, None)] {
+        assert!(!ended.is_repeated(&other), "{other:?}");
+    }
+}
+
 fn users(task: &Task) -> Vec<UserId> {
     task.collaborators.iter().map(|collaborator| collaborator.user_id.clone()).collect()
 }

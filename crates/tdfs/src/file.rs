@@ -1,0 +1,33 @@
+//! A file's record.
+
+use serde::{Deserialize, Serialize};
+use types::digest::Digest;
+use types::file::{AllowPolicy, FileName};
+use types::id::{KeyId, TaskId};
+use types::time::UnixMillis;
+use types::user::UserId;
+
+/// A file's record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FileRow {
+    /// Who owns it.
+    pub owner: UserId,
+    /// Its display name.
+    pub name: FileName,
+    /// SHA-256 of the plaintext.
+    pub sha256: Digest,
+    /// Size of the plaintext, in bytes.
+    pub size: u64,
+    /// The task that wrote it.
+    pub task_id: Option<TaskId>,
+    /// Who else may read it when the policy allows collaborators.
+    pub collaborators: Vec<UserId>,
+    /// Who may read it.
+    pub allow_policy: AllowPolicy,
+    /// The key's name in the kms.
+    pub key_id: KeyId,
+    /// Its place in its owner's list.
+    pub sequence: u64,
+    /// When it was declared.
+    pub created: UnixMillis,
+}
