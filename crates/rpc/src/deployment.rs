@@ -19,6 +19,7 @@ use std::time::Duration;
 use attest::attester::AttestError;
 use attest::authority::{AuthorityError, CertificateAuthority, LeafRequest};
 use attest::claims::Measurement;
+use attest::collateral::Collateral;
 use attest::extension::attest_key;
 use attest::identity::Deployment;
 use attest::leaf::LeafKey;
@@ -54,6 +55,8 @@ pub struct Trust {
     pub(crate) ca: CertificateDer<'static>,
     /// What may run there.
     pub(crate) policy: Policy,
+    /// What makers say of the platforms it runs on; simulated ones need none.
+    pub(crate) collateral: Arc<Collateral>,
 }
 
 /// Whether simulated platforms are acceptable.
@@ -109,7 +112,7 @@ impl Trust {
             Simulation::Refused => Policy::default(),
             Simulation::Allowed => simulated_policy(&read_simulated_root(dir)?),
         };
-        Ok(Trust { deployment, ca, policy })
+        Ok(Trust { deployment, ca, policy, collateral: Arc::default() })
     }
 }
 

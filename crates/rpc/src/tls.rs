@@ -10,7 +10,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use attest::Verified;
-use attest::certificate::{PeerIdentity, appraise_certificate};
+use attest::appraise::Verifier;
+use attest::certificate::PeerIdentity;
 use attest::refusal::Refusal;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
@@ -120,8 +121,8 @@ impl PeerVerifier {
     fn verify(&self, leaf: &CertificateDer<'_>, usage: KeyUsage, now: UnixTime) -> Result<(), rustls::Error> {
         self.verify_chain(leaf, usage, now)?;
         let now = UnixMillis(now.as_secs().saturating_mul(1000));
-        let Trust { deployment, policy, .. } = &*self.trust;
-        match appraise_certificate(leaf, self.expected, deployment, policy, now) {
+        let Trust { deployment, policy, collateral, .. } = &*self.trust;
+        match (Verifier { policy, collateral }).appraise_certificate(leaf, self.expected, deployment, now) {
             Ok(identity) => {
                 let _ = self.found.set(Arc::new(identity));
                 Ok(())
