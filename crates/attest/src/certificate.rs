@@ -4,7 +4,7 @@
 //! `teehouse://DEPLOYMENT/ROLE`. The platform says *what* runs: the evidence extension, over the certificate's own
 //! public key. Both are needed: evidence alone would let any platform with accepted software stand in for any other.
 //!
-//! [`appraise_certificate`] checks everything except the CA's signature. The chain to the deployment's CA is built in
+//! [`Verifier::appraise_certificate`] checks everything except the CA's signature. The chain to the deployment's CA is built in
 //! `rpc::tls` with webpki, before this is called and on the same bytes; nothing here may be relied on without it.
 
 use types::service::Role;
@@ -15,12 +15,13 @@ use x509_parser::extensions::{GeneralName, SubjectAlternativeName};
 use x509_parser::nom::Parser as _;
 use x509_parser::oid_registry::{OID_X509_EXT_SUBJECT_ALT_NAME, Oid};
 use x509_parser::prelude::FromDer as _;
+use x509_parser::time::ASN1Time;
 
-use crate::appraise::appraise;
+use crate::appraise::Verifier;
 use crate::claims::Claims;
+use crate::evidence::{Evidence, ReportData};
 use crate::extension::{self, MAX_EXTENSION_BYTES, check_key, decode_extension};
 use crate::identity::{Deployment, Identity};
-use crate::reference::Policy;
 use crate::refusal::{Fault, IdentityRefusal, Refusal};
 use crate::validity::Validity;
 use crate::verified::Verified;
@@ -42,28 +43,46 @@ pub struct PeerIdentity {
     pub claims: Claims,
 }
 
-/// Decides whether a leaf certificate (DER) is that of a service of `deployment` in one of the `expected` roles,
-/// running what `policy` accepts for that role.
-///
-/// A client expects one role; a service that listens expects its callers (`types::service::Api::callers`).
+impl Verifier<'_> {
+    /// Decides whether a leaf certificate (DER) is that of a service of `deployment` in one of the `expected` roles,
+    /// running what the policy accepts for that role.
+    ///
+    /// A client expects one role; a service that listens expects its callers (`types::service::Api::callers`).
+    ///
+    /// # Errors
+    /// The first reason that applies. The CA's signature is not checked here: see the module.
+    pub fn appraise_certificate(
+        &self,
+        der: &[u8],
+        expected: &[Role],
+        deployment: &Deployment,
+        now: UnixMillis,
+    ) -> Result<Verified<PeerIdentity>, Refusal> {
+        let leaf = Leaf::read(der)?;
+        leaf.validity.check("certificate", now)?;
+        let Identity { deployment, role } = expect(leaf.identity()?, expected, deployment)?;
+        let bound = leaf.bound_evidence()?;
+        let claims = self.appraise(&bound.evidence, &bound.report_data, role, now)?.into_inner();
+        Ok(Verified::appraised(PeerIdentity { deployment, role, claims }))
+    }
+}
+
+/// Evidence, and the report data that it must bind to be about a certificate's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundEvidence {
+    /// The platform's statement, not appraised.
+    pub evidence: Evidence,
+    /// What [`Verifier::appraise`] is to expect of it.
+    pub report_data: ReportData,
+}
+
+/// The evidence in anyone's RA-TLS certificate (DER), ours or a third party's: its claims are seen to name the
+/// certificate's key, and nothing else is checked, neither identity nor dates nor signatures.
 ///
 /// # Errors
-/// The first reason that applies. The CA's signature is not checked here: see the module.
-pub fn appraise_certificate(
-    der: &[u8],
-    expected: &[Role],
-    deployment: &Deployment,
-    policy: &Policy,
-    now: UnixMillis,
-) -> Result<Verified<PeerIdentity>, Refusal> {
-    let leaf = Leaf::read(der)?;
-    leaf.validity.check("certificate", now)?;
-    let Identity { deployment, role } = expect(leaf.identity, expected, deployment)?;
-    let bound = decode_extension(leaf.evidence)?;
-    check_key(&bound.claims, leaf.spki)?;
-    let report_data = extension::report_data(&bound.claims);
-    let claims = appraise(&bound.evidence, &report_data, role, policy, now)?.into_inner();
-    Ok(Verified::appraised(PeerIdentity { deployment, role, claims }))
+/// [`Refusal::EvidenceMissing`], [`Refusal::KeyNotBound`] or [`Refusal::Malformed`].
+pub fn bound_evidence(der: &[u8]) -> Result<BoundEvidence, Refusal> {
+    Leaf::read(der)?.bound_evidence()
 }
 
 fn expect(found: Identity, expected: &[Role], deployment: &Deployment) -> Result<Identity, Refusal> {
@@ -78,22 +97,31 @@ fn expect(found: Identity, expected: &[Role], deployment: &Deployment) -> Result
 
 /// What a leaf certificate says, nothing of it checked.
 struct Leaf<'a> {
-    identity: Identity,
+    names: Option<&'a [u8]>,
     validity: Validity,
     spki: &'a [u8],
-    evidence: &'a [u8],
+    evidence: Option<&'a [u8]>,
 }
 
 impl<'a> Leaf<'a> {
     fn read(der: &'a [u8]) -> Result<Self, Refusal> {
         let certificate = parse(der).map_err(|fault| fault.of(PART))?;
-        let names = extension(&certificate, &OID_X509_EXT_SUBJECT_ALT_NAME)?;
         Ok(Leaf {
-            identity: identity(names.ok_or(Refusal::Identity(IdentityRefusal::Missing))?)?,
+            names: extension(&certificate, &OID_X509_EXT_SUBJECT_ALT_NAME)?,
             validity: validity(&certificate),
             spki: certificate.tbs_certificate.subject_pki.raw,
-            evidence: extension(&certificate, &EVIDENCE)?.ok_or(Refusal::EvidenceMissing)?,
+            evidence: extension(&certificate, &EVIDENCE)?,
         })
+    }
+
+    fn identity(&self) -> Result<Identity, Refusal> {
+        identity(self.names.ok_or(Refusal::Identity(IdentityRefusal::Missing))?)
+    }
+
+    fn bound_evidence(&self) -> Result<BoundEvidence, Refusal> {
+        let bound = decode_extension(self.evidence.ok_or(Refusal::EvidenceMissing)?)?;
+        check_key(&bound.claims, self.spki)?;
+        Ok(BoundEvidence { report_data: extension::report_data(&bound.claims), evidence: bound.evidence })
     }
 }
 
@@ -136,13 +164,14 @@ fn identity(names: &[u8]) -> Result<Identity, Refusal> {
 }
 
 /// Dates before 1970 read 0, which only makes a certificate expire.
-fn validity(certificate: &X509Certificate<'_>) -> Validity {
-    let millis = |seconds: i64| u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
+pub(crate) fn validity(certificate: &X509Certificate<'_>) -> Validity {
     let dates = certificate.validity();
-    Validity {
-        not_before: UnixMillis(millis(dates.not_before.timestamp())),
-        not_after: UnixMillis(millis(dates.not_after.timestamp())),
-    }
+    Validity { not_before: instant(dates.not_before), not_after: instant(dates.not_after) }
+}
+
+/// A date of X.509.
+pub(crate) fn instant(time: ASN1Time) -> UnixMillis {
+    UnixMillis(u64::try_from(time.timestamp()).unwrap_or(0).saturating_mul(1000))
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! What verified evidence says: the same few claims whatever the platform.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crypto::hash::{Sha256, hex};
 use types::service::Role;
+use types::time::UnixMillis;
 
 use crate::evidence::ReportData;
 use crate::platform::Platform;
+use crate::reference::Allowance;
 use crate::validity::Validity;
 
 /// What a platform said about itself, once its signature was checked.
@@ -22,9 +25,23 @@ pub struct Claims {
     pub mode: Mode,
     /// The code's security version (SGX ISVSVN, SNP guest SVN); 0 where the platform has none.
     pub security_version: u32,
+    /// The product that the code's author says it is (SGX ISVPRODID); 0 where the platform has none.
+    pub product_id: u16,
+    /// What whoever started the code had the platform bind to it.
+    pub config_id: ConfigId,
     /// How the platform's maker rates its firmware and processor.
     pub tcb_status: TcbStatus,
-    /// When the statement holds.
+    /// When the maker's word for that state was newest (Intel `tcbDate`); 0 where nobody rates platforms.
+    pub tcb_date: UnixMillis,
+    /// The maker's names for the state's known weaknesses (`INTEL-SA-00615`); empty where nobody rates platforms.
+    pub advisories: Vec<String>,
+    /// What the machine is and a policy must allow by name, beside `mode` and `tcb_status`.
+    pub weaknesses: BTreeSet<Allowance>,
+    /// Which machine it is; empty where the platform does not say.
+    pub platform_ids: BTreeSet<PlatformId>,
+    /// How old the maker's own statements are that this appraisal rests on.
+    pub endorsements: Endorsements,
+    /// When the statement, and everything that it rests on, holds.
     pub validity: Validity,
 }
 
@@ -116,6 +133,51 @@ impl fmt::Display for Measurement {
     }
 }
 
+/// What the starter of an enclave or a virtual machine bound to it without it being measured: TDX `MRCONFIGID` (48
+/// bytes), SNP `HOST_DATA` (32 bytes). Empty where the platform has no such field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConfigId(pub Vec<u8>);
+
+/// In lower-case hexadecimal.
+impl fmt::Display for ConfigId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+/// One machine, as its maker numbers it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PlatformId {
+    /// Intel's number of a processor package (PCK certificate, `PPID`).
+    Ppid([u8; 16]),
+    /// Intel's number of a machine of several packages (PCK certificate, `PIID`).
+    Piid([u8; 16]),
+}
+
+/// The kind, then the number in lower-case hexadecimal: `ppid:0123…`.
+impl fmt::Display for PlatformId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlatformId::Ppid(id) => write!(f, "ppid:{}", hex(id)),
+            PlatformId::Piid(id) => write!(f, "piid:{}", hex(id)),
+        }
+    }
+}
+
+/// How old the statements of a platform's maker are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endorsements {
+    /// The platform's evidence needs none.
+    Unneeded,
+    /// Intel's: TCB info, QE identity and revocation lists.
+    Intel {
+        /// When the oldest of them was issued.
+        issued: UnixMillis,
+        /// The lower of the two `tcbEvaluationDataNumber`s: how far Intel had got in rating its platforms.
+        tcb_evaluation: u32,
+    },
+}
+
 /// Whether a platform keeps its operator out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -125,30 +187,52 @@ pub enum Mode {
     Debug,
 }
 
-/// How a platform's maker rates the state of its trusted computing base.
+/// How a platform's maker rates the state of its trusted computing base (Intel PCS API v4, `tcbStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TcbStatus {
     /// Nobody rates platforms of this kind.
     Unrated,
     /// Nothing is known to be wrong.
     UpToDate,
-    /// Configuration or software must make up for a known weakness.
+    /// Software must make up for a known weakness.
     HardeningNeeded,
+    /// The machine's configuration must make up for a known weakness.
+    ConfigurationNeeded,
+    /// Both must.
+    ConfigurationAndHardeningNeeded,
+    /// The virtual machine was started before the platform's last update; it should be started anew.
+    RelaunchAdvised,
+    /// The same, on a machine whose configuration must make up for a known weakness.
+    RelaunchAdvisedConfigurationNeeded,
     /// Updates for known weaknesses are missing.
     OutOfDate,
+    /// The same, on a machine whose configuration must make up for a known weakness.
+    OutOfDateConfigurationNeeded,
     /// The maker has withdrawn its word.
     Revoked,
 }
 
-impl fmt::Display for TcbStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl TcbStatus {
+    /// The name that reports and manifests use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             TcbStatus::Unrated => "unrated",
             TcbStatus::UpToDate => "up to date",
             TcbStatus::HardeningNeeded => "hardening needed",
+            TcbStatus::ConfigurationNeeded => "configuration needed",
+            TcbStatus::ConfigurationAndHardeningNeeded => "configuration and hardening needed",
+            TcbStatus::RelaunchAdvised => "relaunch advised",
+            TcbStatus::RelaunchAdvisedConfigurationNeeded => "relaunch advised, configuration needed",
             TcbStatus::OutOfDate => "out of date",
+            TcbStatus::OutOfDateConfigurationNeeded => "out of date, configuration needed",
             TcbStatus::Revoked => "revoked",
-        })
+        }
+    }
+}
+
+impl fmt::Display for TcbStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -68,7 +68,7 @@ impl Evidence {
         }
     }
 
-    /// Reads bytes that travelled. Whether they are true is [`crate::appraise::appraise`]'s business.
+    /// Reads bytes that travelled. Whether they are true is [`crate::appraise::Verifier`]'s business.
     ///
     /// # Errors
     /// [`Refusal::Malformed`]: longer than [`MAX_EVIDENCE_BYTES`], neither an Intel quote nor a CMW record of a known

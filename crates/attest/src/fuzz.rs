@@ -5,9 +5,9 @@
 use types::service::Role;
 use types::time::UnixMillis;
 
-use crate::appraise::appraise;
-use crate::certificate::appraise_certificate;
+use crate::appraise::Verifier;
 use crate::claims::Measurement;
+use crate::collateral::Collateral;
 use crate::evidence::{Evidence, ReportData};
 use crate::extension::decode_extension;
 use crate::identity::Deployment;
@@ -17,7 +17,9 @@ use crate::simulated::SimulatedRootKey;
 /// A leaf certificate (DER) from a handshake.
 pub fn certificate(der: &[u8], root: SimulatedRootKey, now: UnixMillis) {
     let deployment: Deployment = "fuzz".parse().expect("a good name");
-    let accepted = appraise_certificate(der, &Role::ALL, &deployment, &policy(root), now);
+    let (policy, collateral) = (policy(root), Collateral::default());
+    let verifier = Verifier { policy: &policy, collateral: &collateral };
+    let accepted = verifier.appraise_certificate(der, &Role::ALL, &deployment, now);
     drop(std::hint::black_box(accepted));
 }
 
@@ -26,8 +28,10 @@ pub fn evidence(bytes: &[u8], root: SimulatedRootKey, now: UnixMillis) {
     drop(std::hint::black_box(decode_extension(bytes)));
     let Ok(evidence) = Evidence::decode(bytes) else { return };
     assert_eq!(evidence.encode(), bytes, "evidence has one encoding");
+    let (policy, collateral) = (policy(root), Collateral::default());
+    let verifier = Verifier { policy: &policy, collateral: &collateral };
     for role in Role::ALL {
-        drop(std::hint::black_box(appraise(&evidence, &ReportData([0; 64]), role, &policy(root), now)));
+        drop(std::hint::black_box(verifier.appraise(&evidence, &ReportData([0; 64]), role, now)));
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The words are those of RFC 9334 (RATS). An *attester* makes [`evidence::Evidence`] that binds 64 bytes of
 //! [`evidence::ReportData`] to what runs on its platform; a verifier holds *reference values* in a
-//! [`reference::Policy`]; [`appraise::appraise`] compares the two and answers with
+//! [`reference::Policy`] and makers' endorsements as [`collateral::Collateral`]; its [`appraise::Verifier`] compares them
+//! with the evidence and answers with
 //! [`Verified`]`<`[`claims::Claims`]`>`, which nothing else can make, or with a [`refusal::Refusal`].
 //!
 //! ```text
@@ -12,7 +13,7 @@
 //!                                                   │
 //!                              CertificateAuthority::issue → leaf certificate (DER)
 //!                                                   │        … TLS …
-//!                          certificate::appraise_certificate → Verified<PeerIdentity>
+//!                             Verifier::appraise_certificate → Verified<PeerIdentity>
 //! ```
 //!
 //! Absent on purpose: sockets, a clock, globals, and the walk from a leaf to the deployment's CA. That walk is
@@ -24,6 +25,8 @@ pub mod authority;
 mod cbor;
 pub mod certificate;
 pub mod claims;
+pub mod collateral;
+pub mod dcap;
 pub mod evidence;
 pub mod extension;
 pub mod fuzz;

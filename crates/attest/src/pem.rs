@@ -48,6 +48,12 @@ pub(crate) fn decode(label: &'static str, text: &str) -> Result<Zeroizing<Vec<u8
     STANDARD.decode(packed.as_bytes()).map(Zeroizing::new).map_err(|_| BadPem(label))
 }
 
+/// The bytes of each block of a text that is nothing but certificates, white space aside.
+pub(crate) fn decode_certificates(text: &str) -> Result<Vec<Vec<u8>>, BadPem> {
+    let blocks = text.trim().split_inclusive("-----END CERTIFICATE-----");
+    blocks.map(|block| decode(CERTIFICATE, block).map(|der| der.to_vec())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +77,15 @@ mod tests {
             assert_eq!(decode(CERTIFICATE, text), Err(BadPem(CERTIFICATE)), "{text}");
         }
         assert_eq!(decode(PRIVATE_KEY, &good), Err(BadPem(PRIVATE_KEY)));
+    }
+
+    #[test]
+    fn certificates_follow_one_another() {
+        let text = [encode(CERTIFICATE, &[1]), encode(CERTIFICATE, &[2, 3])].map(|block| block.to_string()).concat();
+        assert_eq!(decode_certificates(&text), Ok(vec![vec![1], vec![2, 3]]));
+        assert_eq!(decode_certificates(""), Ok(vec![]));
+        for bad in [text.replacen("AQ==", "AQ=", 1), format!("{text}x"), encode(PUBLIC_KEY, &[1]).to_string()] {
+            assert!(decode_certificates(&bad).is_err(), "{bad}");
+        }
     }
 }

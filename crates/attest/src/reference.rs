@@ -1,10 +1,13 @@
 //! Reference values and the policy that holds them: what a verifier accepts, per role.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use types::service::Role;
+use types::time::UnixMillis;
 
-use crate::claims::{Claims, Measurement, Mode, TcbStatus};
+use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, PlatformId, TcbStatus};
+use crate::dcap::IntelRoot;
 use crate::platform::Platform;
 use crate::refusal::Refusal;
 use crate::simulated::SimulatedRootKey;
@@ -14,6 +17,7 @@ use crate::simulated::SimulatedRootKey;
 pub struct Policy {
     roles: BTreeMap<Role, ReferenceValues>,
     simulation: Simulation,
+    intel: IntelRoot,
 }
 
 /// Whether the simulated platform is accepted at all, whatever the reference values say.
@@ -24,15 +28,42 @@ enum Simulation {
     Allowed(SimulatedRootKey),
 }
 
-/// What one role may run, and on what.
-#[derive(Clone, Debug, Default)]
+/// What one role may run, and on what. The default accepts no measurement, on any machine, with no allowance.
+#[derive(Clone, Debug)]
 pub struct ReferenceValues {
     /// The accepted measurements. Their platforms are the accepted platforms.
     pub measurements: BTreeSet<Measurement>,
     /// The lowest accepted security version; 0 accepts every one.
     pub minimum_security_version: u32,
+    /// What whoever starts the code may bind to it.
+    pub config_ids: Accepted<ConfigId>,
+    /// The machines on which it may run.
+    pub platform_ids: Accepted<PlatformId>,
+    /// The oldest accepted date of a rated TCB level, also where its status is allowed; 0 accepts every one.
+    pub minimum_tcb_date: UnixMillis,
+    /// How old the statements of platforms' makers may be.
+    pub collateral_floor: CollateralFloor,
     /// What is accepted although it is not as it should be.
     pub allowances: BTreeSet<Allowance>,
+}
+
+/// Which values of a kind are accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Accepted<T> {
+    /// Every one, or none at all.
+    #[default]
+    Any,
+    /// These alone.
+    Only(BTreeSet<T>),
+}
+
+/// The oldest collateral that is accepted, since a host can turn the clock back to when older collateral was in date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollateralFloor {
+    /// When the oldest part may have been issued.
+    pub issued: UnixMillis,
+    /// The lowest accepted `tcbEvaluationDataNumber` of Intel's TCB info and QE identity.
+    pub tcb_evaluation: u32,
 }
 
 /// A weakness that a policy accepts by name.
@@ -42,8 +73,52 @@ pub enum Allowance {
     DebugMode,
     /// [`TcbStatus::HardeningNeeded`].
     HardeningNeeded,
+    /// [`TcbStatus::ConfigurationNeeded`].
+    ConfigurationNeeded,
+    /// [`TcbStatus::RelaunchAdvised`].
+    RelaunchAdvised,
     /// [`TcbStatus::OutOfDate`].
     OutOfDate,
+    /// Intel machines to which processor packages can be added (PCK certificate, `dynamicPlatform`).
+    DynamicPlatform,
+    /// Intel machines whose root keys Intel's registration service keeps (PCK certificate, `cachedKeys`).
+    CachedKeys,
+    /// Processors whose cores run two threads at once, which share caches (PCK certificate, `smtEnabled`).
+    SimultaneousMultithreading,
+}
+
+impl Allowance {
+    /// Every allowance.
+    pub const ALL: [Allowance; 8] = [
+        Allowance::DebugMode,
+        Allowance::HardeningNeeded,
+        Allowance::ConfigurationNeeded,
+        Allowance::RelaunchAdvised,
+        Allowance::OutOfDate,
+        Allowance::DynamicPlatform,
+        Allowance::CachedKeys,
+        Allowance::SimultaneousMultithreading,
+    ];
+
+    /// The name that manifests use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Allowance::DebugMode => "debug-mode",
+            Allowance::HardeningNeeded => "hardening-needed",
+            Allowance::ConfigurationNeeded => "configuration-needed",
+            Allowance::RelaunchAdvised => "relaunch-advised",
+            Allowance::OutOfDate => "out-of-date",
+            Allowance::DynamicPlatform => "dynamic-platform",
+            Allowance::CachedKeys => "cached-keys",
+            Allowance::SimultaneousMultithreading => "simultaneous-multithreading",
+        }
+    }
+}
+
+impl fmt::Display for Allowance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Policy {
@@ -58,6 +133,18 @@ impl Policy {
     pub fn danger_allow_simulated(mut self, root: SimulatedRootKey) -> Self {
         self.simulation = Simulation::Allowed(root);
         self
+    }
+
+    /// Believes another root than Intel's in SGX and TDX evidence: the forge's, in tests. Whoever holds its key can be
+    /// any platform.
+    pub fn danger_trust_intel_root(mut self, root: IntelRoot) -> Self {
+        self.intel = root;
+        self
+    }
+
+    /// The root that vouches for SGX and TDX platforms.
+    pub(crate) fn intel_root(&self) -> &IntelRoot {
+        &self.intel
     }
 
     /// The root that vouches for simulated platforms.
@@ -77,6 +164,26 @@ impl Policy {
     }
 }
 
+impl Default for CollateralFloor {
+    fn default() -> Self {
+        CollateralFloor { issued: UnixMillis(0), tcb_evaluation: 0 }
+    }
+}
+
+impl Default for ReferenceValues {
+    fn default() -> Self {
+        ReferenceValues {
+            measurements: BTreeSet::new(),
+            minimum_security_version: 0,
+            config_ids: Accepted::Any,
+            platform_ids: Accepted::Any,
+            minimum_tcb_date: UnixMillis(0),
+            collateral_floor: CollateralFloor::default(),
+            allowances: BTreeSet::new(),
+        }
+    }
+}
+
 impl ReferenceValues {
     /// Exactly these measurements, with no allowance.
     pub fn exactly(measurements: impl IntoIterator<Item = Measurement>) -> Self {
@@ -90,7 +197,10 @@ impl ReferenceValues {
         }
         self.check_mode(claims.mode)?;
         self.check_security_version(claims.security_version)?;
-        self.check_tcb(claims.tcb_status)
+        self.check_config_id(&claims.config_id)?;
+        self.check_platform(claims)?;
+        self.check_tcb(claims)?;
+        self.check_floor(claims.endorsements)
     }
 
     fn check_mode(&self, mode: Mode) -> Result<(), Refusal> {
@@ -106,78 +216,64 @@ impl ReferenceValues {
         if found < minimum { Err(Refusal::SecurityVersion { found, minimum }) } else { Ok(()) }
     }
 
-    fn check_tcb(&self, status: TcbStatus) -> Result<(), Refusal> {
-        let accepted = match status {
-            TcbStatus::Unrated | TcbStatus::UpToDate => true,
-            TcbStatus::HardeningNeeded => self.allowances.contains(&Allowance::HardeningNeeded),
-            TcbStatus::OutOfDate => self.allowances.contains(&Allowance::OutOfDate),
-            TcbStatus::Revoked => false,
+    fn check_config_id(&self, found: &ConfigId) -> Result<(), Refusal> {
+        match &self.config_ids {
+            Accepted::Only(listed) if !listed.contains(found) => Err(Refusal::ConfigIdUnknown(found.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_platform(&self, claims: &Claims) -> Result<(), Refusal> {
+        match &self.platform_ids {
+            Accepted::Only(listed) if listed.is_disjoint(&claims.platform_ids) => {
+                return Err(Refusal::PlatformNotListed { ids: claims.platform_ids.iter().cloned().collect() });
+            }
+            _ => {}
+        }
+        match claims.weaknesses.difference(&self.allowances).next() {
+            Some(weakness) => Err(Refusal::NotAllowed(*weakness)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_tcb(&self, claims: &Claims) -> Result<(), Refusal> {
+        if !self.allows(claims.tcb_status) {
+            return Err(Refusal::Tcb(claims.tcb_status));
+        }
+        let (found, minimum) = (claims.tcb_date, self.minimum_tcb_date);
+        let rated = claims.tcb_status != TcbStatus::Unrated;
+        if rated && found < minimum { Err(Refusal::TcbTooOld { found, minimum }) } else { Ok(()) }
+    }
+
+    /// Whether every weakness of a TCB status is allowed.
+    pub(crate) fn allows(&self, status: TcbStatus) -> bool {
+        use Allowance::{ConfigurationNeeded, HardeningNeeded, OutOfDate, RelaunchAdvised};
+        let needed: &[Allowance] = match status {
+            TcbStatus::Unrated | TcbStatus::UpToDate => &[],
+            TcbStatus::HardeningNeeded => &[HardeningNeeded],
+            TcbStatus::ConfigurationNeeded => &[ConfigurationNeeded],
+            TcbStatus::ConfigurationAndHardeningNeeded => &[ConfigurationNeeded, HardeningNeeded],
+            TcbStatus::RelaunchAdvised => &[RelaunchAdvised],
+            TcbStatus::RelaunchAdvisedConfigurationNeeded => &[RelaunchAdvised, ConfigurationNeeded],
+            TcbStatus::OutOfDate => &[OutOfDate],
+            TcbStatus::OutOfDateConfigurationNeeded => &[OutOfDate, ConfigurationNeeded],
+            TcbStatus::Revoked => return false,
         };
-        if accepted { Ok(()) } else { Err(Refusal::Tcb(status)) }
+        needed.iter().all(|allowance| self.allowances.contains(allowance))
+    }
+
+    fn check_floor(&self, endorsements: Endorsements) -> Result<(), Refusal> {
+        let floor = self.collateral_floor;
+        match endorsements {
+            Endorsements::Intel { issued, tcb_evaluation }
+                if issued < floor.issued || tcb_evaluation < floor.tcb_evaluation =>
+            {
+                Err(Refusal::CollateralBelowFloor)
+            }
+            Endorsements::Intel { .. } | Endorsements::Unneeded => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use types::time::UnixMillis;
-
-    use super::*;
-    use crate::evidence::ReportData;
-    use crate::validity::Validity;
-
-    const SGX: Measurement = Measurement::Sgx { mrenclave: [1; 32], mrsigner: [2; 32] };
-
-    fn claims(mode: Mode, security_version: u32, tcb_status: TcbStatus) -> Claims {
-        Claims {
-            measurement: SGX,
-            report_data: ReportData([0; 64]),
-            mode,
-            security_version,
-            tcb_status,
-            validity: Validity { not_before: UnixMillis(0), not_after: UnixMillis(1) },
-        }
-    }
-
-    #[test]
-    fn weaknesses_are_accepted_by_name_only() {
-        use TcbStatus::{HardeningNeeded, OutOfDate, Revoked, UpToDate};
-        let cases = [
-            (claims(Mode::Debug, 3, UpToDate), Some(Allowance::DebugMode), Refusal::Debug),
-            (
-                claims(Mode::Production, 3, HardeningNeeded),
-                Some(Allowance::HardeningNeeded),
-                Refusal::Tcb(HardeningNeeded),
-            ),
-            (claims(Mode::Production, 3, OutOfDate), Some(Allowance::OutOfDate), Refusal::Tcb(OutOfDate)),
-            (claims(Mode::Production, 3, Revoked), None, Refusal::Tcb(Revoked)),
-            (claims(Mode::Production, 2, UpToDate), None, Refusal::SecurityVersion { found: 2, minimum: 3 }),
-        ];
-        for (claims, allowance, refusal) in cases {
-            let mut values = ReferenceValues { minimum_security_version: 3, ..ReferenceValues::exactly([SGX]) };
-            values.allowances = every_allowance_but(allowance);
-            assert_eq!(values.check(Role::Kms, &claims), Err(refusal));
-            if let Some(allowance) = allowance {
-                values.allowances = BTreeSet::from([allowance]);
-                assert_eq!(values.check(Role::Kms, &claims), Ok(()));
-            }
-        }
-    }
-
-    fn every_allowance_but(one: Option<Allowance>) -> BTreeSet<Allowance> {
-        [Allowance::DebugMode, Allowance::HardeningNeeded, Allowance::OutOfDate]
-            .into_iter()
-            .filter(|allowance| Some(*allowance) != one)
-            .collect()
-    }
-
-    #[test]
-    fn a_role_accepts_only_the_platforms_of_its_measurements() {
-        let policy = Policy::default().with_role(Role::Kms, ReferenceValues::exactly([SGX]));
-        for role in Role::ALL {
-            for platform in Platform::ALL {
-                let accepted = role == Role::Kms && platform == Platform::Sgx;
-                assert_eq!(policy.reference_values(role, platform).is_ok(), accepted, "{role} {platform}");
-            }
-        }
-    }
-}
+mod tests;

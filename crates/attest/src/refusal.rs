@@ -3,9 +3,10 @@
 use types::service::Role;
 use types::time::UnixMillis;
 
-use crate::claims::{Measurement, TcbStatus};
+use crate::claims::{ConfigId, Measurement, PlatformId, TcbStatus};
 use crate::identity::Deployment;
 use crate::platform::Platform;
+use crate::reference::Allowance;
 
 /// Why an appraisal said no. Every reason is the peer's or the policy's; none is a fault of the verifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,55 @@ pub enum Refusal {
     /// The platform's firmware and processor are in a state that the policy does not allow.
     #[error("the platform's TCB status is {0}")]
     Tcb(TcbStatus),
+    /// The platform's firmware and processor are older than everything that their maker rates.
+    #[error("the platform's TCB is below every level that its maker rates")]
+    TcbBelowEveryLevel,
+    /// The state of the platform's firmware and processor is too old, whatever its rating.
+    #[error("the platform's TCB is of {} ms since 1970, before the minimum {}", found.0, minimum.0)]
+    TcbTooOld {
+        /// When the maker's word for that state was newest.
+        found: UnixMillis,
+        /// What the policy demands.
+        minimum: UnixMillis,
+    },
+    /// The machine is what the policy does not allow by name.
+    #[error("the policy does not allow {0}")]
+    NotAllowed(Allowance),
+    /// The machine is none of those that the policy lists.
+    #[error("the platform is not listed: {}", list(ids))]
+    PlatformNotListed {
+        /// What the machine calls itself.
+        ids: Vec<PlatformId>,
+    },
+    /// Whoever started the code bound something to it that the policy does not list.
+    #[error("the config id {0} is not listed")]
+    ConfigIdUnknown(ConfigId),
+    /// The evidence's certificates lead to another root than the pinned one.
+    #[error("the evidence leads to another root than that of the maker of {0} platforms")]
+    OtherRoot(Platform),
+    /// The platform's maker has revoked a certificate or key that the evidence rests on.
+    #[error("the {0} is revoked")]
+    Revoked(&'static str),
+    /// The verifier holds no collateral for this machine.
+    #[error("no collateral for {platform} machines of the kind {kind}")]
+    CollateralMissing {
+        /// The evidence's platform.
+        platform: Platform,
+        /// The maker's name for machines like this one (Intel FMSPC in hexadecimal, and the CA that issues for it).
+        kind: String,
+    },
+    /// The collateral is authentic and in date, but older than the policy accepts: somebody may have turned a clock
+    /// back.
+    #[error("the collateral is older than the policy's floor")]
+    CollateralBelowFloor,
+    /// The evidence or its collateral contradicts itself or the maker's rules, in the verifier's words.
+    #[error("the {platform} evidence is refused: {reason}")]
+    Unverifiable {
+        /// The evidence's platform.
+        platform: Platform,
+        /// What the verifier says.
+        reason: String,
+    },
     /// The certificate carries no evidence.
     #[error("the certificate carries no evidence (extension 2.23.133.5.4.9)")]
     EvidenceMissing,
@@ -126,6 +176,10 @@ pub enum Fault {
     /// Something else was expected in this place.
     #[error("expected {0}")]
     Expected(&'static str),
+}
+
+fn list(ids: &[PlatformId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Fault {

@@ -21,7 +21,7 @@
 
 mod root;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use types::service::Role;
 use types::time::UnixMillis;
 
 use crate::attester::{AttestError, Attester, Operation, Sealer};
-use crate::claims::{Claims, Measurement, Mode, TcbStatus};
+use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, TcbStatus};
 use crate::evidence::{Evidence, ReportData};
 use crate::platform::Platform;
 use crate::refusal::{Fault, Refusal};
@@ -155,7 +155,14 @@ fn read(statement: &[u8; SIGNED_BYTES]) -> Result<Claims, Fault> {
             not_before: UnixMillis(u64::from_be_bytes(fields.next()?)),
             not_after: UnixMillis(u64::from_be_bytes(fields.next()?)),
         },
+        product_id: 0,
+        config_id: ConfigId::default(),
         tcb_status: TcbStatus::Unrated,
+        tcb_date: UnixMillis(0),
+        advisories: Vec::new(),
+        weaknesses: BTreeSet::new(),
+        platform_ids: BTreeSet::new(),
+        endorsements: Endorsements::Unneeded,
     })
 }
 

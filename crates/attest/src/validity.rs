@@ -27,6 +27,11 @@ impl Validity {
         Validity { not_before: UnixMillis(now.0.saturating_sub(back)), not_after: now.plus(lifetime) }
     }
 
+    /// When both hold.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Validity { not_before: self.not_before.max(other.not_before), not_after: self.not_after.min(other.not_after) }
+    }
+
     /// Refuses an instant outside.
     ///
     /// # Errors

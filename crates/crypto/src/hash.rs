@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4) at once or piece by piece, and lower-case hex.
+//! SHA-256 (FIPS 180-4) at once or piece by piece, SHA-384, and lower-case hex.
 
 use std::{fmt, io};
 
@@ -46,6 +46,12 @@ impl fmt::Debug for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sha256([redacted])")
     }
+}
+
+/// SHA-384 (FIPS 180-4) of everything at once.
+pub fn sha384(data: &[u8]) -> [u8; 48] {
+    let digest = digest::digest(&digest::SHA384, data);
+    digest.as_ref().try_into().expect("a SHA-384 digest is 48 bytes")
 }
 
 /// Reads to the end; returns the digest and how many bytes there were.
@@ -131,6 +137,16 @@ mod tests {
         };
         check("abc", ABC);
         check("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", TWO_BLOCKS);
+    }
+
+    /// FIPS 180-4's example for "abc".
+    #[test]
+    fn a_known_sha384() {
+        let expected = concat!(
+            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed",
+            "8086072ba1e7cc2358baeca134c825a7"
+        );
+        assert_eq!(hex(&sha384(b"abc")), expected);
     }
 
     #[test]

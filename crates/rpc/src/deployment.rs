@@ -100,7 +100,7 @@ impl Trust {
             Simulation::Refused => Policy::default(),
             Simulation::Allowed => simulated_policy(&read_simulated_root(dir)?),
         };
-        Ok(Trust { deployment, ca, policy })
+        Ok(Trust { deployment, ca, policy, collateral: Arc::default() })
     }
 }
 

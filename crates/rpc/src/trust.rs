@@ -1,5 +1,8 @@
 //! What a participant of a deployment believes in.
 
+use std::sync::Arc;
+
+use attest::collateral::Collateral;
 use attest::identity::Deployment;
 use attest::reference::Policy;
 use rustls::pki_types::CertificateDer;
@@ -12,4 +15,6 @@ pub struct Trust {
     pub(crate) ca: CertificateDer<'static>,
     /// What may run there.
     pub(crate) policy: Policy,
+    /// What makers say of the platforms it runs on; simulated ones need none.
+    pub(crate) collateral: Arc<Collateral>,
 }

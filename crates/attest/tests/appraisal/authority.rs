@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use attest::authority::{AuthorityError, CertificateAuthority, LeafRequest};
-use attest::certificate::appraise_certificate;
 use attest::extension::attest_key;
 use attest::leaf::LeafKey;
 use attest::refusal::Refusal;
@@ -14,7 +13,7 @@ use types::service::Role;
 use types::time::UnixMillis;
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-use crate::house::{HOUR, House, NOW, deployment};
+use crate::house::{HOUR, House, NOW, appraise_certificate, deployment};
 
 /// The CA's half of a handshake, as `rpc::tls` and every ordinary TLS client do it.
 fn check_chain(anchor: &[u8], leaf: &[u8], usage: KeyUsage, now: UnixMillis) -> Result<(), webpki::Error> {

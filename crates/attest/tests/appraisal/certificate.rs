@@ -1,7 +1,7 @@
 //! Certificates as an attacker with a CA of his own could make them, and as bytes change on the way.
 
 use attest::Verified;
-use attest::certificate::{PeerIdentity, appraise_certificate};
+use attest::certificate::PeerIdentity;
 use attest::extension::{EVIDENCE_OID, attest_key, claims_for_spki, encode_extension};
 use attest::leaf::{LeafKey, LeafPublicKey};
 use attest::platform::Platform;
@@ -12,7 +12,7 @@ use rcgen::{CertificateParams, CustomExtension, Issuer, KeyPair, SanType};
 use types::service::Role;
 use types::time::UnixMillis;
 
-use crate::house::{BUILD, HOUR, House, NOW, deployment, simulated};
+use crate::house::{BUILD, HOUR, House, NOW, appraise_certificate, deployment, simulated};
 
 fn appraised(house: &House, der: &[u8]) -> Result<Verified<PeerIdentity>, Refusal> {
     appraise_certificate(der, &[Role::Tms], &deployment("house"), &house.policy(), NOW)

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use attest::appraise::appraise;
 use attest::attester::{Attester, Sealer};
 use attest::claims::{Measurement, Mode, TcbStatus};
 use attest::evidence::{Evidence, ReportData};
@@ -15,7 +14,7 @@ use crypto::SealingKey;
 use types::service::Role;
 use types::time::UnixMillis;
 
-use crate::house::{BUILD, HOUR, House, NOW, REPORT_DATA, simulated};
+use crate::house::{BUILD, HOUR, House, NOW, REPORT_DATA, appraise, simulated};
 
 fn check_refused(evidence: &Evidence, role: Role, policy: &Policy, now: UnixMillis, expected: &Refusal) {
     let refused = appraise(evidence, &REPORT_DATA, role, policy, now).map(|claims| claims.into_inner());

@@ -3,12 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use attest::Verified;
+use attest::appraise::Verifier;
 use attest::authority::{CertificateAuthority, LeafRequest};
+use attest::certificate::PeerIdentity;
+use attest::claims::Claims;
+use attest::collateral::Collateral;
 use attest::evidence::{Evidence, ReportData};
 use attest::extension::attest_key;
 use attest::identity::Deployment;
 use attest::leaf::LeafKey;
 use attest::reference::{Policy, ReferenceValues};
+use attest::refusal::Refusal;
 use attest::simulated::{SimulatedAttester, SimulatedRoot};
 use attest::validity::Validity;
 use types::service::Role;
@@ -70,3 +76,25 @@ pub(crate) fn simulated(bytes: Vec<u8>) -> Evidence {
 }
 
 pub(crate) const REPORT_DATA: ReportData = ReportData([5; 64]);
+
+/// Appraises evidence of a platform that needs no collateral.
+pub(crate) fn appraise(
+    evidence: &Evidence,
+    expected: &ReportData,
+    role: Role,
+    policy: &Policy,
+    now: UnixMillis,
+) -> Result<Verified<Claims>, Refusal> {
+    Verifier { policy, collateral: &Collateral::default() }.appraise(evidence, expected, role, now)
+}
+
+/// Appraises the certificate of a platform that needs no collateral.
+pub(crate) fn appraise_certificate(
+    der: &[u8],
+    expected: &[Role],
+    deployment: &Deployment,
+    policy: &Policy,
+    now: UnixMillis,
+) -> Result<Verified<PeerIdentity>, Refusal> {
+    Verifier { policy, collateral: &Collateral::default() }.appraise_certificate(der, expected, deployment, now)
+}

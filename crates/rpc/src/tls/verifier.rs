@@ -5,7 +5,8 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use attest::Verified;
-use attest::certificate::{PeerIdentity, appraise_certificate};
+use attest::appraise::Verifier;
+use attest::certificate::PeerIdentity;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::verify_tls13_signature;
 use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
@@ -34,8 +35,8 @@ impl PeerVerifier {
     fn verify(&self, leaf: &CertificateDer<'_>, usage: KeyUsage, now: UnixTime) -> Result<(), rustls::Error> {
         self.verify_chain(leaf, usage, now)?;
         let now = UnixMillis(now.as_secs().saturating_mul(1000));
-        let Trust { deployment, policy, .. } = &*self.trust;
-        match appraise_certificate(leaf, self.expected, deployment, policy, now) {
+        let Trust { deployment, policy, collateral, .. } = &*self.trust;
+        match (Verifier { policy, collateral }).appraise_certificate(leaf, self.expected, deployment, now) {
             Ok(identity) => {
                 let _ = self.found.set(Arc::new(identity));
                 Ok(())

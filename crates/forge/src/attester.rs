@@ -1,0 +1,56 @@
+//! Forged machines as attesters, for whole handshakes.
+
+use std::sync::Arc;
+
+use attest::attester::{AttestError, Attester};
+use attest::evidence::{Evidence, ReportData};
+use attest::platform::Platform;
+use types::time::UnixMillis;
+
+use crate::authority::Forge;
+use crate::machine::Machine;
+use crate::quote::{Domain, Enclave};
+
+/// An enclave on a forged machine.
+pub struct SgxAttester {
+    /// Who vouches for the machine.
+    pub forge: Arc<Forge>,
+    /// The machine, installed anew for every quote.
+    pub machine: Machine,
+    /// The enclave, but for its report data.
+    pub enclave: Enclave,
+}
+
+/// A trust domain on a forged machine.
+pub struct TdxAttester {
+    /// Who vouches for the machine.
+    pub forge: Arc<Forge>,
+    /// The machine, installed anew for every quote.
+    pub machine: Machine,
+    /// The domain, but for its report data.
+    pub domain: Domain,
+}
+
+impl Attester for SgxAttester {
+    fn platform(&self) -> Platform {
+        Platform::Sgx
+    }
+
+    fn attest(&self, report_data: &ReportData, _now: UnixMillis) -> Result<Evidence, AttestError> {
+        let enclave = Enclave { report_data: *report_data, ..self.enclave.clone() };
+        let quote = self.forge.install(self.machine.clone()).sgx_quote(&enclave);
+        Ok(Evidence::new(Platform::Sgx, quote).expect("a quote"))
+    }
+}
+
+impl Attester for TdxAttester {
+    fn platform(&self) -> Platform {
+        Platform::Tdx
+    }
+
+    fn attest(&self, report_data: &ReportData, _now: UnixMillis) -> Result<Evidence, AttestError> {
+        let domain = Domain { report_data: *report_data, ..self.domain.clone() };
+        let quote = self.forge.install(self.machine.clone()).tdx_quote(&domain);
+        Ok(Evidence::new(Platform::Tdx, quote).expect("a quote"))
+    }
+}
