@@ -39,6 +39,8 @@ pub struct PeerIdentity {
     pub deployment: Deployment,
     /// What it does there.
     pub role: Role,
+    /// The certificate's public key (SubjectPublicKeyInfo in DER).
+    pub spki: Vec<u8>,
     /// What its platform says.
     pub claims: Claims,
 }
@@ -63,7 +65,7 @@ impl Verifier<'_> {
         let Identity { deployment, role } = expect(leaf.identity()?, expected, deployment)?;
         let bound = leaf.bound_evidence()?;
         let claims = self.appraise(&bound.evidence, &bound.report_data, role, now)?.into_inner();
-        Ok(Verified::appraised(PeerIdentity { deployment, role, claims }))
+        Ok(Verified::appraised(PeerIdentity { deployment, role, spki: leaf.spki.to_vec(), claims }))
     }
 }
 
@@ -83,6 +85,14 @@ pub struct BoundEvidence {
 /// [`Refusal::EvidenceMissing`], [`Refusal::KeyNotBound`] or [`Refusal::Malformed`].
 pub fn bound_evidence(der: &[u8]) -> Result<BoundEvidence, Refusal> {
     Leaf::read(der)?.bound_evidence()
+}
+
+/// The public key (SubjectPublicKeyInfo in DER) of a certificate (DER), of which nothing is checked.
+///
+/// # Errors
+/// [`Refusal::Malformed`].
+pub fn public_key(der: &[u8]) -> Result<Vec<u8>, Refusal> {
+    Ok(parse(der).map_err(|fault| fault.of(PART))?.tbs_certificate.subject_pki.raw.to_vec())
 }
 
 fn expect(found: Identity, expected: &[Role], deployment: &Deployment) -> Result<Identity, Refusal> {

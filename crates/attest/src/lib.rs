@@ -36,6 +36,7 @@ mod pem;
 pub mod platform;
 pub mod reference;
 pub mod refusal;
+pub mod session;
 pub mod simulated;
 pub mod validity;
 mod verified;

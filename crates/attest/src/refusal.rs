@@ -89,6 +89,12 @@ pub enum Refusal {
     /// Whoever started the code bound something to it that the policy does not list.
     #[error("the config id {0} is not listed")]
     ConfigIdUnknown(ConfigId),
+    /// The evidence for the session is of other code than the certificate's.
+    #[error("the session's evidence is of other code than the certificate's: {0}")]
+    OtherMeasurement(Box<Measurement>),
+    /// The peer did not attest the session as it should.
+    #[error("the peer did not attest this session")]
+    SessionNotAttested,
     /// The evidence's certificates lead to another root than the pinned one.
     #[error("the evidence leads to another root than that of the maker of {0} platforms")]
     OtherRoot(Platform),

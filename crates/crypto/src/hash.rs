@@ -1,4 +1,4 @@
-//! SHA-256 (FIPS 180-4) at once or piece by piece, SHA-384, and lower-case hex.
+//! SHA-256 (FIPS 180-4) at once or piece by piece, SHA-384 and SHA-512, and lower-case hex.
 
 use std::{fmt, io};
 
@@ -52,6 +52,12 @@ impl fmt::Debug for Sha256 {
 pub fn sha384(data: &[u8]) -> [u8; 48] {
     let digest = digest::digest(&digest::SHA384, data);
     digest.as_ref().try_into().expect("a SHA-384 digest is 48 bytes")
+}
+
+/// SHA-512 (FIPS 180-4) of everything at once.
+pub fn sha512(data: &[u8]) -> [u8; 64] {
+    let digest = digest::digest(&digest::SHA512, data);
+    digest.as_ref().try_into().expect("a SHA-512 digest is 64 bytes")
 }
 
 /// Reads to the end; returns the digest and how many bytes there were.

@@ -8,20 +8,24 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout, timeout_at};
 use types::id::RequestId;
 
+use crate::caller::Caller;
 use crate::frame::{self, HEADER_BYTES, Parsed};
 use crate::gate::{Busy, Gate, Slot, UNRESERVED_BYTES};
 use crate::reply::{WireFault, describe};
 use crate::stream::{Replay, Stream};
-use crate::tls::Negotiated;
-use crate::{Peer, Reply, http};
+use crate::tls::{Accepted, Negotiated};
+use crate::{Fault, Reply, http};
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(mut io: impl Stream, negotiated: Negotiated, peer: Peer, gate: Arc<Gate>, slot: Arc<Slot>) {
+pub(crate) async fn serve(accepted: Accepted, gate: Arc<Gate>, slot: Arc<Slot>) {
+    let Accepted { negotiated, stream: mut io, peer, session } = accepted;
+    let caller = Caller { peer, session, gate: gate.clone(), slot };
     if negotiated == Negotiated::Http2 {
-        return http::serve_http2(io, peer, gate, slot).await;
+        return http::serve_http2(io, caller).await;
     }
     let mut first = [0];
-    let waited = timeout(gate.times.idle, io.read(&mut first));
+    let patience = if caller.session.is_open() { gate.times.idle } else { gate.times.handshake };
+    let waited = timeout(patience, io.read(&mut first));
     let arrived = tokio::select! {
         arrived = waited => matches!(arrived, Ok(Ok(1))),
         () = gate.stopping() => false,
@@ -29,8 +33,8 @@ pub(crate) async fn serve(mut io: impl Stream, negotiated: Negotiated, peer: Pee
     match first {
         _ if !arrived => drop(io.shutdown().await),
         // Not even the start of an HTTP request: if it is a length, it gets its answer in a frame.
-        [0 | 0x80..] => Framed { io, buffer: BytesMut::from(&first[..]), peer, gate, slot }.serve().await,
-        _ => http::serve_http1(Replay { io, first: Some(first[0]) }, peer, gate, slot).await,
+        [0 | 0x80..] => Framed { io, buffer: BytesMut::from(&first[..]), caller, gate }.serve().await,
+        _ => http::serve_http1(Replay { io, first: Some(first[0]) }, caller).await,
     }
 }
 
@@ -38,9 +42,8 @@ pub(crate) async fn serve(mut io: impl Stream, negotiated: Negotiated, peer: Pee
 struct Framed<T> {
     io: T,
     buffer: BytesMut,
-    peer: Peer,
+    caller: Caller,
     gate: Arc<Gate>,
-    slot: Arc<Slot>,
 }
 
 /// What came in.
@@ -82,7 +85,7 @@ impl<T: Stream> Framed<T> {
             return Received::End;
         }
         let (start, limit) = (Instant::now(), self.gate.request_bytes);
-        let mut busy = Busy::new(self.gate.clone(), self.slot.clone(), UNRESERVED_BYTES);
+        let mut busy = Busy::new(self.gate.clone(), self.caller.slot.clone(), UNRESERVED_BYTES);
         loop {
             match frame::parse(&mut self.buffer, limit) {
                 Parsed::Frame(body) => return Received::Request(body, busy),
@@ -105,7 +108,8 @@ impl<T: Stream> Framed<T> {
     async fn wait_for_first_byte(&mut self) -> bool {
         // An idle connection keeps no large buffer.
         self.buffer = BytesMut::new();
-        let arrived = timeout(self.gate.times.idle, frame::fill(&mut self.io, &mut self.buffer));
+        let patience = if self.caller.session.is_open() { self.gate.times.idle } else { self.gate.times.handshake };
+        let arrived = timeout(patience, frame::fill(&mut self.io, &mut self.buffer));
         tokio::select! {
             arrived = arrived => matches!(arrived, Ok(Ok(1..))),
             () = self.gate.stopping() => false,
@@ -125,10 +129,17 @@ impl<T: Stream> Framed<T> {
         if !busy.enter() {
             return self.refuse(&WireFault::Busy).await;
         }
+        if let Some(reply) = self.caller.session.answer(&body).await {
+            drop(busy);
+            return self.send(reply).await;
+        }
+        if let Err(fault) = self.caller.session.check() {
+            return self.refuse(&fault).await && self.linger().await;
+        }
         let gate = self.gate.clone();
         let reply = tokio::select! {
             biased;
-            reply = gate.handler.handle(self.peer.clone(), body) => reply,
+            reply = gate.handler.handle(self.caller.peer.clone(), body) => reply,
             () = caller_gone(&mut self.io, &mut self.buffer) => return false,
         };
         // A caller who does not read his answer must not keep a place that others need.
@@ -136,7 +147,7 @@ impl<T: Stream> Framed<T> {
         self.send(reply).await && !gate.is_stopping()
     }
 
-    async fn refuse(&mut self, fault: &WireFault) -> bool {
+    async fn refuse(&mut self, fault: &dyn Fault) -> bool {
         self.send(Reply::failure(&describe(fault, &RequestId::fresh()))).await
     }
 

@@ -32,7 +32,8 @@ use rustls::pki_types::pem::PemObject as _;
 use types::service::Role;
 use types::time::UnixMillis;
 
-use crate::tls::{Credentials, TlsError, certified_key};
+use crate::tls::{Credentials, Identity, TlsError};
+use crate::trust::EVIDENCE_AGE;
 pub use crate::trust::Trust;
 
 /// What the simulated platform "measures": it can't tell one build from another, and says so by a constant.
@@ -100,7 +101,7 @@ impl Trust {
             Simulation::Refused => Policy::default(),
             Simulation::Allowed => simulated_policy(&read_simulated_root(dir)?),
         };
-        Ok(Trust { deployment, ca, policy, collateral: Arc::default() })
+        Ok(Trust { deployment, ca, policy, collateral: Arc::default(), evidence_age: EVIDENCE_AGE })
     }
 }
 
@@ -189,11 +190,11 @@ impl DevDeployment {
         Trust::load(&self.data_dir.join("trust"), Simulation::Allowed)
     }
 
-    /// A certificate for a service, good for these names besides its identity. Its key is made here and now.
+    /// An identity for a service, whose certificate is good for these names too. Its key is made here and now.
     ///
     /// # Errors
     /// When a name can't be in a certificate.
-    pub fn issue(&self, role: Role, names: &[String]) -> Result<rustls::sign::CertifiedKey, DeploymentError> {
+    pub fn issue(&self, role: Role, names: &[String]) -> Result<Identity, DeploymentError> {
         let now = UnixMillis::now();
         let key = LeafKey::generate();
         let public_key = key.public();
@@ -209,7 +210,8 @@ impl DevDeployment {
             evidence: &evidence,
             validity: Validity { not_before: before(now), not_after: now.plus(LEAF_LIFETIME) },
         })?;
-        Ok(certified_key(certificate, &key.danger_to_pkcs8())?)
+        let whom = (role, self.authority.deployment().clone());
+        Ok(Identity::new(whom, certificate, &key.danger_to_pkcs8(), Arc::new(attester))?)
     }
 
     /// Credentials for a service that renew themselves for as long as the returned task runs.

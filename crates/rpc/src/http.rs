@@ -1,9 +1,9 @@
-//! HTTP/1.1 and HTTP/2: `POST /` carries a request; `GET /healthz` and `GET /openapi.json` need none.
+//! HTTP/1.1 and HTTP/2: `POST /` carries a request, `POST /.well-known/attestation` one about the session; `GET /healthz`
+//! and `GET /openapi.json` need none.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,11 +17,15 @@ use tokio::time::{Instant, timeout_at};
 use types::error::ErrorCode;
 use types::id::RequestId;
 
+use crate::caller::Caller;
 use crate::gate::{Busy, Gate, Slot, UNRESERVED_BYTES};
 use crate::header::{HeaderTimeout, Phase};
 use crate::reply::{WireFault, describe};
 use crate::stream::Stream;
-use crate::{Peer, Reply};
+use crate::{Fault, Reply};
+
+/// Where the session is attested.
+pub(crate) const ATTESTATION: &str = "/.well-known/attestation";
 
 /// Requests that one HTTP/2 connection may have in flight.
 const HTTP2_STREAMS: u32 = 128;
@@ -39,23 +43,14 @@ const HTTP2_UNRESERVED_BYTES: usize = UNRESERVED_BYTES / HTTP2_STREAMS as usize;
 /// How long a caller may take to read the last answers and end the connection when the listener stops.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// What the requests of one connection share.
-#[derive(Clone)]
-struct Caller {
-    peer: Peer,
-    gate: Arc<Gate>,
-    slot: Arc<Slot>,
-    unreserved: usize,
-}
-
-pub(crate) async fn serve_http1(io: impl Stream, peer: Peer, gate: Arc<Gate>, slot: Arc<Slot>) {
+pub(crate) async fn serve_http1(io: impl Stream, caller: Caller) {
+    let Caller { gate, slot, .. } = caller.clone();
     let phase = Phase::default();
     let io = HeaderTimeout::new(io, gate.times.header, phase.clone());
-    let caller = Caller { peer, gate: gate.clone(), slot: slot.clone(), unreserved: UNRESERVED_BYTES };
     let service = service_fn(|request| {
         let (in_request, caller) = (phase.enter(), caller.clone());
         async move {
-            let response = respond(request, caller).await;
+            let response = respond(request, caller, UNRESERVED_BYTES).await;
             drop(in_request);
             response
         }
@@ -67,9 +62,9 @@ pub(crate) async fn serve_http1(io: impl Stream, peer: Peer, gate: Arc<Gate>, sl
     drive(connection, |connection| connection.graceful_shutdown(), &gate, &slot).await;
 }
 
-pub(crate) async fn serve_http2(io: impl Stream, peer: Peer, gate: Arc<Gate>, slot: Arc<Slot>) {
-    let caller = Caller { peer, gate: gate.clone(), slot: slot.clone(), unreserved: HTTP2_UNRESERVED_BYTES };
-    let service = service_fn(|request| respond(request, caller.clone()));
+pub(crate) async fn serve_http2(io: impl Stream, caller: Caller) {
+    let Caller { gate, slot, .. } = caller.clone();
+    let service = service_fn(|request| respond(request, caller.clone(), HTTP2_UNRESERVED_BYTES));
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
@@ -106,8 +101,12 @@ async fn quiet(slot: &Slot, long: Duration) {
     }
 }
 
-async fn respond(request: Request<Incoming>, caller: Caller) -> Result<Response<Full<Bytes>>, Infallible> {
-    let Caller { peer, gate, slot, unreserved } = caller;
+async fn respond(
+    request: Request<Incoming>,
+    caller: Caller,
+    unreserved: usize,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let Caller { peer, session, gate, slot } = caller;
     let (head, body) = request.into_parts();
     let mut busy = Busy::new(gate.clone(), slot, unreserved);
     // Whatever the answer is, the body is read to its end: a connection with a rest of one could not go on.
@@ -115,7 +114,16 @@ async fn respond(request: Request<Incoming>, caller: Caller) -> Result<Response<
     let reply = match (head.method, head.uri.path(), body) {
         (Method::POST, "/", Err(fault)) => refusal(&fault),
         (Method::POST, "/", Ok(_)) if !busy.enter() => refusal(&WireFault::Busy),
-        (Method::POST, "/", Ok(body)) => gate.handler.handle(peer, body).await,
+        (Method::POST, "/", Ok(body)) => match session.check() {
+            Ok(()) => gate.handler.handle(peer, body).await,
+            Err(fault) => refusal(&fault),
+        },
+        (Method::POST, ATTESTATION, Err(fault)) => refusal(&fault),
+        (Method::POST, ATTESTATION, Ok(_)) if !busy.enter() => refusal(&WireFault::Busy),
+        (Method::POST, ATTESTATION, Ok(body)) => match session.answer(&body).await {
+            Some(reply) => reply,
+            None => refusal(&WireFault::NotAboutAttestation),
+        },
         (Method::GET | Method::HEAD, "/healthz", _) => return Ok(document(gate.health.clone())),
         (Method::GET | Method::HEAD, "/openapi.json", _) => return Ok(document(gate.openapi.clone())),
         _ => refusal(&WireFault::NoSuchPath),
@@ -123,7 +131,7 @@ async fn respond(request: Request<Incoming>, caller: Caller) -> Result<Response<
     Ok(response(reply))
 }
 
-fn refusal(fault: &WireFault) -> Reply {
+fn refusal(fault: &dyn Fault) -> Reply {
     Reply::failure(&describe(fault, &RequestId::fresh()))
 }
 

@@ -9,7 +9,9 @@
 //! header or a status. Whoever calls a service holds a [`Client`], which is the service itself in the same process or
 //! a pool of attested connections to it.
 
+mod attestation;
 pub mod authn;
+mod caller;
 pub mod client;
 pub mod config;
 mod connection;
@@ -37,6 +39,7 @@ pub mod tls;
 mod trust;
 pub mod unix;
 
+pub use attestation::Proof;
 pub use client::{CallError, Client};
 pub use ctx::{Ctx, Peer};
 pub use protocol::Protocol;

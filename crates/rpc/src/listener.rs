@@ -97,9 +97,9 @@ async fn handshake_and_serve(socket: TcpStream, acceptor: Acceptor, gate: Arc<Ga
         () = gate.stopping() => return,
     };
     match accepted {
-        Ok(Ok((negotiated, stream, peer))) => {
+        Ok(Ok(accepted)) => {
             slot.touch();
-            connection::serve(stream, negotiated, peer, gate, slot).await;
+            connection::serve(accepted, gate, slot).await;
         }
         Ok(Err(error)) => tracing::debug!(api = %gate.handler.api(), %error, "handshake failed"),
         Err(_) => tracing::debug!(api = %gate.handler.api(), "handshake timed out"),

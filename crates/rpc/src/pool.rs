@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead as _, ReadBuf};
 
 use crate::frame;
-use crate::tls::{Connection, Connector};
+use crate::tls::{Connected, Connection, Connector};
 
 /// Idle connections that are kept; more are closed when they come back.
 const KEPT: usize = 64;
@@ -24,7 +24,31 @@ const ANSWER_BYTES: usize = 256 << 20;
 pub(crate) struct Pool {
     connector: Connector,
     target: String,
-    idle: Mutex<Vec<(Connection, Instant)>>,
+    idle: Mutex<Vec<Kept>>,
+}
+
+/// A connection that waits to be used again.
+struct Kept {
+    link: Link,
+    since: Instant,
+}
+
+/// An attested connection.
+struct Link {
+    connected: Connected,
+    attested: Instant,
+}
+
+impl Link {
+    /// Has the session attested anew when its evidence is too old.
+    async fn refresh(&mut self, evidence_age: Duration) -> io::Result<()> {
+        if self.attested.elapsed() >= evidence_age {
+            let Connected { stream, challenger } = &mut self.connected;
+            challenger.challenge(stream).await?;
+            self.attested = Instant::now();
+        }
+        Ok(())
+    }
 }
 
 impl Pool {
@@ -39,32 +63,41 @@ impl Pool {
     /// Sends one request and waits for its answer. A request is sent once: whether one that broke was carried out is
     /// for the caller to find out.
     pub(crate) async fn exchange(&self, request: &[u8]) -> io::Result<Bytes> {
-        let mut connection = match self.take_idle() {
-            Some(connection) => connection,
-            None => self.connector.connect(&self.target, &[]).await?.0,
-        };
-        frame::write(&mut connection, request).await?;
+        let mut link = self.link().await?;
+        let stream = &mut link.connected.stream;
+        frame::write(stream, request).await?;
         let mut buffer = BytesMut::new();
-        let answer = frame::read(&mut connection, &mut buffer, ANSWER_BYTES).await?;
+        let answer = frame::read(stream, &mut buffer, ANSWER_BYTES).await?;
         if buffer.is_empty() {
-            self.keep(connection);
+            self.keep(link);
         }
         Ok(answer)
     }
 
-    fn take_idle(&self) -> Option<Connection> {
+    /// A connection whose session was attested not too long ago.
+    async fn link(&self) -> io::Result<Link> {
+        while let Some(mut link) = self.take_idle() {
+            if link.refresh(self.connector.evidence_age()).await.is_ok() {
+                return Ok(link);
+            }
+        }
+        let (connected, _) = self.connector.connect(&self.target).await?;
+        Ok(Link { connected, attested: Instant::now() })
+    }
+
+    fn take_idle(&self) -> Option<Link> {
         loop {
-            let (mut connection, since) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if since.elapsed() < IDLE && is_open(&mut connection) {
-                return Some(connection);
+            let Kept { mut link, since } = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if since.elapsed() < IDLE && is_open(&mut link.connected.stream) {
+                return Some(link);
             }
         }
     }
 
-    fn keep(&self, connection: Connection) {
+    fn keep(&self, link: Link) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < KEPT {
-            idle.push((connection, Instant::now()));
+            idle.push(Kept { link, since: Instant::now() });
         }
     }
 }

@@ -118,6 +118,8 @@ pub(crate) enum WireFault {
     Busy,
     #[error("no such path")]
     NoSuchPath,
+    #[error("not a request about attestation")]
+    NotAboutAttestation,
     #[error("request did not arrive in time")]
     TooSlow,
     #[error("request body is broken")]
@@ -132,7 +134,9 @@ const BUSY_RETRY: Duration = Duration::from_millis(100);
 impl Fault for WireFault {
     fn code(&self) -> ErrorCode {
         match self {
-            WireFault::Decode(_) | WireFault::TooSlow | WireFault::BrokenBody => ErrorCode::InvalidRequest,
+            WireFault::Decode(_) | WireFault::TooSlow | WireFault::BrokenBody | WireFault::NotAboutAttestation => {
+                ErrorCode::InvalidRequest
+            }
             WireFault::TooLarge { .. } => ErrorCode::PayloadTooLarge,
             WireFault::Busy => ErrorCode::ResourceExhausted,
             WireFault::NoSuchPath => ErrorCode::NotFound,
@@ -146,7 +150,12 @@ impl Fault for WireFault {
             WireFault::TooLarge { limit } => format!("the request is over the limit of {limit} bytes"),
             WireFault::Busy => "too many requests at once; try again".to_owned(),
             WireFault::NoSuchPath => {
-                "requests are POST / with a JSON body; GET answers /healthz and /openapi.json".to_owned()
+                "requests are POST / with a JSON body, or POST /.well-known/attestation; GET answers /healthz and \
+                 /openapi.json"
+                    .to_owned()
+            }
+            WireFault::NotAboutAttestation => {
+                "the body is no request about attestation: expected Attest or Present".to_owned()
             }
             WireFault::TooSlow => "the request did not arrive in time".to_owned(),
             WireFault::BrokenBody => "the body is cut short or not delimited as HTTP wants it".to_owned(),

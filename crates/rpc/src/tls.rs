@@ -15,11 +15,11 @@ use std::sync::{Arc, OnceLock};
 use rustls::crypto::CryptoProvider;
 
 pub use acceptor::Acceptor;
-pub(crate) use acceptor::Negotiated;
-pub(crate) use connector::Connection;
+pub(crate) use acceptor::{Accepted, Negotiated};
 pub use connector::Connector;
-pub use credentials::Credentials;
-pub(crate) use credentials::certified_key;
+pub(crate) use connector::{Connected, Connection};
+pub use credentials::{Credentials, Identity};
+pub(crate) use refusal::refused_session;
 pub use refusal::{refusal, refused_for_tests};
 
 /// The protocols that user and service ports offer.

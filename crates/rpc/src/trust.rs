@@ -1,6 +1,7 @@
 //! What a participant of a deployment believes in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use attest::collateral::Collateral;
 use attest::identity::Deployment;
@@ -17,4 +18,16 @@ pub struct Trust {
     pub(crate) policy: Policy,
     /// What makers say of the platforms it runs on; simulated ones need none.
     pub(crate) collateral: Arc<Collateral>,
+    /// How old a session's evidence may become before it is asked for again.
+    pub(crate) evidence_age: Duration,
+}
+
+/// How old a session's evidence may become, unless the configuration says otherwise: an hour.
+pub(crate) const EVIDENCE_AGE: Duration = Duration::from_secs(3600);
+
+impl Trust {
+    /// The same, with another age at which sessions are attested anew.
+    pub fn with_evidence_age(self, evidence_age: Duration) -> Self {
+        Trust { evidence_age, ..self }
+    }
 }

@@ -7,13 +7,15 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::sign::CertifiedKey;
+use rpc::tls::Identity;
 use serde_json::Value;
 
-use crate::{Protocol, wire};
+use crate::{Protocol, attesting, wire};
+
+/// Where sessions are attested over HTTP.
+const ATTESTATION: &str = "/.well-known/attestation";
 
 /// A connection that carries requests one after the other.
-#[expect(clippy::large_enum_variant, reason = "a test has a few of them")]
 pub enum Channel {
     /// Frames.
     Framed(wire::Stream),
@@ -40,17 +42,33 @@ impl Answer {
 }
 
 impl Channel {
-    /// Connects, showing a certificate if there is one.
+    /// Connects, and attests the session where there is an identity to do that with.
     ///
     /// # Errors
-    /// When nobody listens or the handshake fails.
-    pub async fn open(protocol: Protocol, at: SocketAddr, key: Option<CertifiedKey>) -> io::Result<Self> {
+    /// When nobody listens, the handshake fails, or the identity is refused.
+    pub async fn open(protocol: Protocol, at: SocketAddr, identity: Option<&Identity>) -> io::Result<Self> {
         let alpn: &[&[u8]] = match protocol {
             Protocol::Framed => &[],
             Protocol::Http1 => &[b"http/1.1"],
             Protocol::Http2 => &[b"h2"],
         };
-        let stream = wire::connect_as(at, alpn, key).await?;
+        let stream = wire::connect_as(at, alpn, identity.map(Identity::certified_key)).await?;
+        let mut channel = Self::over(protocol, stream.clone()).await?;
+        if let Some(identity) = identity {
+            channel.attest(&stream, identity).await?;
+        }
+        Ok(channel)
+    }
+
+    async fn attest(&mut self, stream: &wire::Stream, identity: &Identity) -> io::Result<()> {
+        let attested = self.send_to(ATTESTATION, &attesting::question().to_string()).await?.json();
+        match attesting::answer(stream, identity, &attesting::check(attested)?) {
+            Some(own) => attesting::check(self.send_to(ATTESTATION, &own.to_string()).await?.json()).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    async fn over(protocol: Protocol, stream: wire::Stream) -> io::Result<Self> {
         match protocol {
             Protocol::Framed => Ok(Channel::Framed(stream)),
             Protocol::Http1 => {
@@ -72,6 +90,10 @@ impl Channel {
     /// # Errors
     /// When the connection ends instead.
     pub async fn send(&mut self, document: &str) -> io::Result<Answer> {
+        self.send_to("/", document).await
+    }
+
+    async fn send_to(&mut self, path: &str, document: &str) -> io::Result<Answer> {
         let response = match self {
             Channel::Framed(stream) => {
                 wire::send(stream, document.as_bytes()).await?;
@@ -79,9 +101,9 @@ impl Channel {
             }
             Channel::Http1(sender) => {
                 sender.ready().await.map_err(io::Error::other)?;
-                sender.send_request(request("/", document)).await
+                sender.send_request(request(path, document)).await
             }
-            Channel::Http2(sender) => sender.send_request(request("https://localhost/", document)).await,
+            Channel::Http2(sender) => sender.send_request(request(&format!("https://localhost{path}"), document)).await,
         };
         let (parts, body) = response.map_err(io::Error::other)?.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();

@@ -1,5 +1,6 @@
 //! A whole cluster inside a test: every service on a free loopback port, in a folder that goes with the test.
 
+pub mod attesting;
 pub mod channel;
 pub mod functions;
 pub mod node;
@@ -19,8 +20,7 @@ use node::Node;
 use party::Party;
 use rpc::config::Config;
 use rpc::deployment::{DevDeployment, Simulation, Trust};
-use rpc::tls::{Connector, Credentials};
-use rustls::sign::CertifiedKey;
+use rpc::tls::{Connector, Credentials, Identity};
 use serde_json::{Value, json};
 use teehouse::system::{Mode, System};
 use tempfile::TempDir;
@@ -209,12 +209,12 @@ impl Site {
             Callers::Anyone => None,
             Callers::Services(roles) => roles.first().copied(),
         };
-        let key = role.or(permitted).map(|role| self.certificate(role));
-        Connector::new(api, key.map(Credentials::new), Arc::new(trust))
+        let identity = role.or(permitted).map(|role| self.identity(role));
+        Connector::new(api, identity.map(Credentials::new), Arc::new(trust))
     }
 
-    /// A fresh certificate of a service, with its key.
-    pub fn certificate(&self, role: Role) -> CertifiedKey {
+    /// A fresh identity of a service.
+    pub fn identity(&self, role: Role) -> Identity {
         self.deployment().issue(role, &[]).expect("a certificate")
     }
 
@@ -222,9 +222,9 @@ impl Site {
     pub async fn open(&self, protocol: Protocol, api: Api) -> Channel {
         let key = match api.callers() {
             Callers::Anyone => None,
-            Callers::Services(roles) => roles.first().map(|role| self.certificate(*role)),
+            Callers::Services(roles) => roles.first().map(|role| self.identity(*role)),
         };
-        Channel::open(protocol, self.address(api), key).await.expect("a connection")
+        Channel::open(protocol, self.address(api), key.as_ref()).await.expect("a connection")
     }
 
     /// Sends one document to an API, as a role that may call it, and returns the answer.

@@ -1,23 +1,53 @@
 //! An independent, unverified view of the wire, for tests that play other clients and attackers.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use crypto::FileKey;
-use rpc::tls::Credentials;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A TLS connection whose other end nobody checked.
-pub type Stream = TlsStream<TcpStream>;
+/// A TLS connection whose other end nobody checked. Clones are the same connection, for whoever needs its keys while
+/// another reads and writes.
+#[derive(Clone)]
+pub struct Stream(Arc<Mutex<TlsStream<TcpStream>>>);
+
+impl Stream {
+    /// Looks at the connection itself.
+    pub fn with<T>(&self, look: impl FnOnce(&mut TlsStream<TcpStream>) -> T) -> T {
+        look(&mut self.0.lock().expect("no test panics meanwhile"))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        self.with(|stream| Pin::new(stream).poll_read(cx, out))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.with(|stream| Pin::new(stream).poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.with(|stream| Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.with(|stream| Pin::new(stream).poll_shutdown(cx))
+    }
+}
 
 /// Connects as a client that believes everything and shows no certificate.
 ///
@@ -31,21 +61,25 @@ pub async fn connect(address: SocketAddr, alpn: &[&[u8]]) -> std::io::Result<Str
 ///
 /// # Errors
 /// When the server ends the handshake.
-pub async fn connect_as(address: SocketAddr, alpn: &[&[u8]], key: Option<CertifiedKey>) -> std::io::Result<Stream> {
+pub async fn connect_as(
+    address: SocketAddr,
+    alpn: &[&[u8]],
+    key: Option<Arc<CertifiedKey>>,
+) -> std::io::Result<Stream> {
     let mut config = believing(rustls::crypto::aws_lc_rs::default_provider(), key);
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     shake_hands(address, config).await
 }
 
 /// A client that believes everything, with this cryptography and, if there is one, this certificate.
-pub fn believing(provider: CryptoProvider, key: Option<CertifiedKey>) -> ClientConfig {
+pub fn believing(provider: CryptoProvider, key: Option<Arc<CertifiedKey>>) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Believer));
     match key {
-        Some(key) => builder.with_client_cert_resolver(Arc::new(Credentials::new(key))),
+        Some(key) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from((*key).clone()))),
         None => builder.with_no_client_auth(),
     }
 }
@@ -58,7 +92,8 @@ pub async fn shake_hands(address: SocketAddr, config: ClientConfig) -> std::io::
     let socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
     let name = ServerName::try_from("localhost").expect("a name");
-    TlsConnector::from(Arc::new(config)).connect(name, socket).await
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
+    Ok(Stream(Arc::new(Mutex::new(stream))))
 }
 
 /// Writes one frame.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use rpc::deployment::DevDeployment;
-use rustls::sign::CertifiedKey;
+use rpc::tls::Identity;
 use serde_json::{Value, json};
 use testkit::channel::Channel;
 use testkit::party::{Party, Task};
@@ -294,9 +294,9 @@ async fn runs_and_updates_by_state() {
 }
 
 /// Whether whoever shows this certificate is heard on a port.
-async fn heard(site: &Site, protocol: Protocol, api: Api, key: Option<CertifiedKey>) -> &'static str {
+async fn heard(site: &Site, protocol: Protocol, api: Api, key: Option<Identity>) -> &'static str {
     // In TLS 1.3 the client's handshake is over before the server has looked at its certificate.
-    let Ok(mut channel) = Channel::open(protocol, site.address(api), key).await else { return "refused" };
+    let Ok(mut channel) = Channel::open(protocol, site.address(api), key.as_ref()).await else { return "refused" };
     match channel.send("{}").await {
         Ok(answer) if answer.json()["code"] == "invalid_request" => "heard",
         Ok(answer) => panic!("{answer:?}"),
@@ -311,7 +311,7 @@ async fn callers() {
     let other = DevDeployment::open_or_create(other.path()).expect("another deployment");
     let mut table = Table::default();
     table.title("callers", &Api::ALL.map(|api| api.to_string()));
-    let mut row = async |who: &str, key: &dyn Fn() -> Option<CertifiedKey>| {
+    let mut row = async |who: &str, key: &dyn Fn() -> Option<Identity>| {
         let mut cells = Vec::new();
         for api in Api::ALL {
             let answers = [
@@ -326,7 +326,7 @@ async fn callers() {
     };
     row("no certificate", &|| None).await;
     for role in Role::ALL {
-        row(role.as_str(), &|| Some(cluster.certificate(role))).await;
+        row(role.as_str(), &|| Some(cluster.identity(role))).await;
         row(&format!("another house's {role}"), &|| Some(other.issue(role, &[]).expect("a certificate"))).await;
     }
     insta::assert_snapshot!("callers", table.0);

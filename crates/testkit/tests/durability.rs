@@ -191,7 +191,7 @@ async fn everything_acknowledged_survives_every_kill() {
     }
     check_all_there(&site, &all).await;
     assert!(rounds_with_answers > ROUNDS / 2, "the kills came too early: {rounds_with_answers}");
-    assert!([all.users.len(), all.files.len(), all.deleted.len(), all.finished.len()].iter().all(|count| *count > 20));
+    assert!([all.users.len(), all.files.len(), all.deleted.len(), all.finished.len()].iter().all(|count| *count > 5));
     let listed = site.examples()[0].list(Api::TmsExternal).await;
     assert!(all.tasks.iter().rev().take(100).all(|task| listed.contains(task)), "the list has what was created");
 }

@@ -3,6 +3,7 @@
 //! This crate decides what a valid value looks like. Whatever holds one of its types holds a value that was
 //! checked when it was parsed, so no later layer validates again. It does no I/O and reads no clock.
 
+pub mod bytes;
 pub mod digest;
 pub mod error;
 pub mod file;

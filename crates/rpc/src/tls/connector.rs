@@ -16,10 +16,12 @@ use types::service::{Api, Role};
 
 use super::refusal::explain;
 use super::verifier::PeerVerifier;
-use super::{Credentials, TlsError, provider};
+use super::{Credentials, Identity, TlsError, provider};
+use crate::attestation::{Challenger, Proof};
+use crate::stream::Shared;
 use crate::trust::Trust;
 
-/// How long connecting and shaking hands may take.
+/// How long connecting, shaking hands and attesting may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Connects to services of one role and verifies them.
@@ -30,8 +32,14 @@ pub struct Connector {
     trust: Arc<Trust>,
 }
 
-/// A verified connection.
-pub(crate) type Connection = client::TlsStream<TcpStream>;
+/// A verified connection's bytes.
+pub(crate) type Connection = Shared<client::TlsStream<TcpStream>>;
+
+/// A connection after its handshake, whose session may still have to be attested.
+pub(crate) struct Connected {
+    pub(crate) stream: Connection,
+    pub(crate) challenger: Challenger,
+}
 
 impl Connector {
     /// A connector to an API, with an identity for the service plane.
@@ -41,61 +49,90 @@ impl Connector {
         Connector { expected, credentials, trust }
     }
 
-    /// Connects to `host:port` and shakes hands; returns the stream and whom it leads to.
+    /// How old a session's evidence may become before it is asked for again.
+    pub(crate) fn evidence_age(&self) -> Duration {
+        self.trust.evidence_age
+    }
+
+    /// Connects to `host:port`, shakes hands and has the session attested over frames; both sides have then verified
+    /// each other, as far as the port demands it.
+    ///
+    /// # Errors
+    /// When nobody answers in time, or either side refuses the other.
+    pub(crate) async fn connect(&self, target: &str) -> io::Result<(Connected, Proof)> {
+        in_time(async {
+            let mut connected = self.handshake(target, &[]).await?;
+            let proof = connected.challenger.challenge(&mut connected.stream).await?;
+            Ok((connected, proof))
+        })
+        .await
+    }
+
+    /// Connects and has the session attested; returns whom it leads to, and what was proven how.
+    ///
+    /// # Errors
+    /// When nobody answers in time, or either side refuses the other.
+    pub async fn attest(&self, target: &str) -> io::Result<Proof> {
+        let (mut connected, proof) = self.connect(target).await?;
+        let _ = connected.stream.shutdown().await;
+        Ok(proof)
+    }
+
+    /// Connects to `host:port` and shakes hands, no more.
     ///
     /// # Errors
     /// When nobody answers in time, or whoever answers is not the service that is expected there.
-    pub(crate) async fn connect(
-        &self,
-        target: &str,
-        alpn: &[&[u8]],
-    ) -> io::Result<(Connection, Arc<Verified<PeerIdentity>>)> {
-        let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
-        tokio::time::timeout(CONNECT, self.connect_untimed(target, alpn)).await.map_err(timed_out)?
+    pub(crate) async fn connect_unattested(&self, target: &str, alpn: &[&[u8]]) -> io::Result<Connected> {
+        in_time(self.handshake(target, alpn)).await
     }
 
-    /// Connects, has the peer end the connection, and returns whom it led to: both sides have then verified each other.
+    /// Connects, has the peer end the connection, and returns whom it led to: both sides have then verified each
+    /// other's certificates, and nothing about the session.
     ///
     /// # Errors
     /// When nobody answers in time, or either side refuses the other.
     pub async fn probe(&self, target: &str) -> io::Result<Arc<Verified<PeerIdentity>>> {
-        let (mut connection, identity) = self.connect(target, &[]).await?;
-        connection.shutdown().await?;
-        // In TLS 1.3 a server's refusal comes after the client's handshake, in place of the end.
-        let mut byte = [0];
-        let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "no end in time");
-        tokio::time::timeout(CONNECT, connection.read(&mut byte)).await.map_err(timed_out)??;
-        Ok(identity)
+        in_time(async {
+            let mut connected = self.handshake(target, &[]).await?;
+            connected.stream.shutdown().await?;
+            // In TLS 1.3 a server's refusal comes after the client's handshake, in place of the end.
+            let _: usize = connected.stream.read(&mut [0]).await?;
+            Ok(connected.challenger.peer().clone())
+        })
+        .await
     }
 
-    async fn connect_untimed(
-        &self,
-        target: &str,
-        alpn: &[&[u8]],
-    ) -> io::Result<(Connection, Arc<Verified<PeerIdentity>>)> {
+    async fn handshake(&self, target: &str, alpn: &[&[u8]]) -> io::Result<Connected> {
         let socket = TcpStream::connect(target).await?;
         socket.set_nodelay(true)?;
         let verifier = PeerVerifier::new(self.trust.clone(), self.expected);
-        let mut config = self.config(verifier.clone()).map_err(io::Error::other)?;
+        let own = self.credentials.as_ref().map(Credentials::current);
+        let mut config = config(verifier.clone(), own.clone()).map_err(io::Error::other)?;
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        let connected = TlsConnector::from(Arc::new(config)).connect(server_name(target), socket).await;
-        let stream = connected.map_err(explain)?;
-        Ok((stream, verifier.identity()?))
+        let stream = TlsConnector::from(Arc::new(config)).connect(server_name(target), socket).await;
+        let stream = Shared::new(stream.map_err(explain)?);
+        let challenger = Challenger::new(Box::new(stream.clone()), verifier.identity()?, own, self.trust.clone());
+        Ok(Connected { stream, challenger })
     }
+}
 
-    fn config(&self, verifier: Arc<PeerVerifier>) -> Result<ClientConfig, TlsError> {
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(TlsError::new)?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier);
-        let mut config = match &self.credentials {
-            Some(credentials) => builder.with_client_cert_resolver(Arc::new(credentials.clone())),
-            None => builder.with_no_client_auth(),
-        };
-        config.resumption = Resumption::disabled();
-        Ok(config)
-    }
+async fn in_time<T>(future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let timed_out = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+    tokio::time::timeout(CONNECT, future).await.map_err(timed_out)?
+}
+
+fn config(verifier: Arc<PeerVerifier>, own: Option<Arc<Identity>>) -> Result<ClientConfig, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(TlsError::new)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match own {
+        Some(own) => builder.with_client_cert_resolver(own),
+        None => builder.with_no_client_auth(),
+    };
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 /// What SNI says; the verifier goes by identity and not by name.

@@ -12,7 +12,7 @@ pub(super) fn refused(refusal: Refusal) -> rustls::Error {
 
 /// Why the peer was not believed, if that is why a connection failed.
 pub fn refusal(error: &io::Error) -> Option<&Refusal> {
-    let PeerRefused(reason) = error.get_ref()?.downcast_ref()?;
+    let PeerRefused(_, reason) = error.get_ref()?.downcast_ref()?;
     reason.downcast_ref()
 }
 
@@ -21,17 +21,25 @@ pub fn refused_for_tests(refusal: Refusal) -> io::Error {
     explain(io::Error::new(io::ErrorKind::InvalidData, refused(refusal)))
 }
 
-/// The peer's certificate is not that of the service that is expected there.
+/// What the peer shows is not what the service that is expected there would show.
 #[derive(Debug, thiserror::Error)]
-#[error("the peer's certificate is refused")]
-struct PeerRefused(#[source] Arc<dyn std::error::Error + Send + Sync>);
+#[error("{0}")]
+struct PeerRefused(&'static str, #[source] Arc<dyn std::error::Error + Send + Sync>);
 
 /// Shows our verifier's reason where rustls would print its structure.
 pub(super) fn explain(error: io::Error) -> io::Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(rustls::Error::InvalidCertificate(CertificateError::Other(reason))) => {
-            io::Error::new(error.kind(), PeerRefused(reason.0.clone()))
+            io::Error::new(error.kind(), PeerRefused("the peer's certificate is refused", reason.0.clone()))
         }
         _ => error,
     }
+}
+
+/// How attesting a session fails whose evidence is not believed.
+pub(crate) fn refused_session(refusal: Refusal) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        PeerRefused("the peer's evidence for this session is refused", Arc::new(refusal)),
+    )
 }

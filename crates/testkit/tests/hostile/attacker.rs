@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rpc::tls::Identity;
 use serde_json::Value;
-use testkit::{Cluster, wire};
+use testkit::{Cluster, attesting, wire};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use types::service::{Api, Callers};
 
@@ -31,7 +32,25 @@ pub(crate) async fn connect(cluster: &Cluster, api: Api, alpn: &[&[u8]]) -> wire
         Callers::Anyone => None,
         Callers::Services(roles) => Some(cluster.deployment().issue(roles[0], &[]).expect("a certificate")),
     };
-    soon(wire::connect_as(cluster.address(api), alpn, identity)).await.expect("a connection")
+    let key = identity.as_ref().map(Identity::certified_key);
+    let mut stream = soon(wire::connect_as(cluster.address(api), alpn, key)).await.expect("a connection");
+    match identity {
+        Some(identity) if alpn.is_empty() => soon(attesting::attest(&mut stream, &identity)).await.expect("attested"),
+        Some(identity) if alpn == [b"http/1.1"] => attest_http1(&mut stream, &identity).await,
+        _ => {}
+    }
+    stream
+}
+
+async fn attest_http1(stream: &mut wire::Stream, identity: &Identity) {
+    let ask = |document: &Value| {
+        let body = document.to_string();
+        let path = "/.well-known/attestation";
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    };
+    let attested = http(stream, &ask(&attesting::question())).await.expect("an answer").json();
+    let presented = attesting::answer(stream, identity, &attested).expect("service ports ask back");
+    assert_eq!(http(stream, &ask(&presented)).await.expect("an answer").status, 200);
 }
 
 /// An answer to one HTTP/1.1 request.
@@ -99,7 +118,7 @@ impl Line {
         match protocol {
             "framed" => Line::Framed(connect(cluster, api, &[]).await),
             "http/1.1" => Line::Http1(connect(cluster, api, &[b"http/1.1"]).await),
-            _ => Line::Http2(http2(connect(cluster, api, &[b"h2"]).await).await),
+            _ => Line::Http2(connect_http2(cluster, api).await),
         }
     }
 
@@ -125,6 +144,24 @@ impl Line {
     }
 }
 
+/// A connection to an API that speaks HTTP/2, attested where the port demands it.
+pub(crate) async fn connect_http2(cluster: &Cluster, api: Api) -> SendRequest<Full<Bytes>> {
+    let Callers::Services(roles) = api.callers() else { return http2(connect(cluster, api, &[b"h2"]).await).await };
+    let identity = cluster.identity(roles[0]);
+    let stream = wire::connect_as(cluster.address(api), &[b"h2"], Some(identity.certified_key()));
+    let stream = soon(stream).await.expect("a connection");
+    let mut sender = http2(stream.clone()).await;
+    let mut ask = async |document: &Value| {
+        let body = Bytes::from(document.to_string());
+        let (status, answer) = ask_http2_at(&mut sender, "/.well-known/attestation", body).await.expect("an answer");
+        assert_eq!(status, 200);
+        serde_json::from_slice::<Value>(&answer).expect("JSON")
+    };
+    let attested = ask(&attesting::question()).await;
+    ask(&attesting::answer(&stream, &identity, &attested).expect("service ports ask back")).await;
+    sender
+}
+
 /// Speaks HTTP/2 on a connection.
 pub(crate) async fn http2(stream: wire::Stream) -> SendRequest<Full<Bytes>> {
     let (sender, driver) =
@@ -135,7 +172,12 @@ pub(crate) async fn http2(stream: wire::Stream) -> SendRequest<Full<Bytes>> {
 
 /// One `POST /` in HTTP/2.
 pub(crate) async fn ask_http2(sender: &mut SendRequest<Full<Bytes>>, body: Bytes) -> hyper::Result<(u16, Vec<u8>)> {
-    let request = hyper::Request::post("https://localhost/").body(Full::new(body)).expect("a request");
+    ask_http2_at(sender, "/", body).await
+}
+
+async fn ask_http2_at(sender: &mut SendRequest<Full<Bytes>>, path: &str, body: Bytes) -> hyper::Result<(u16, Vec<u8>)> {
+    let uri = format!("https://localhost{path}");
+    let request = hyper::Request::post(uri).body(Full::new(body)).expect("a request");
     let response = soon(sender.send_request(request)).await?;
     let status = response.status().as_u16();
     Ok((status, soon(response.into_body().collect()).await?.to_bytes().to_vec()))

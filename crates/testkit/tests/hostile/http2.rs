@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 use types::service::Api;
 
-use crate::attacker::{Line, ask_http2, check_error, connect, http2, soon, stranger, strangers_answer};
+use crate::attacker::{Line, ask_http2, check_error, connect, connect_http2, soon, stranger, strangers_answer};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADERS: u8 = 1;
@@ -120,7 +120,7 @@ async fn a_flood_of_pings_and_settings_disturbs_nobody() {
 async fn a_failed_stream_fails_alone() {
     let cluster = Cluster::start_with(|config| config.limits.request_bytes = 32 << 10).await;
     for api in [Api::TmsExternal, Api::TdfsExternal, Api::Kms] {
-        let sender = http2(connect(&cluster, api, &[b"h2"]).await).await;
+        let sender = connect_http2(&cluster, api).await;
         let mut streams = JoinSet::new();
         for number in 0..600 {
             let mut sender = sender.clone();

@@ -14,13 +14,13 @@ use rcgen::{
 };
 use rpc::config::Config;
 use rpc::deployment::{Simulation, Trust};
-use rpc::tls::{Connector, Credentials};
+use rpc::tls::{Connector, Credentials, Identity};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use testkit::{Cluster, wire};
-use tokio::io::AsyncReadExt as _;
+use serde_json::Value;
+use testkit::{Cluster, attesting, wire};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use types::service::{Api, Callers, Role};
@@ -166,13 +166,13 @@ impl Forger {
         }
     }
 
-    fn changed(&self, role: Role, change: Change) -> CertifiedKey {
+    fn changed(&self, role: Role, change: Change) -> Identity {
         let mut forged = self.honest(role);
         change(&mut forged);
         self.issue(&forged)
     }
 
-    fn issue(&self, forged: &Forged) -> CertifiedKey {
+    fn issue(&self, forged: &Forged) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
         params.not_before = rcgen::date_time_ymd(forged.dates[0], 1, 1);
@@ -189,9 +189,9 @@ impl Forger {
             IssuedBy::Deployment => self.signed(params, &key, KeyPair::from_pem(&self.ca_key).expect("the CA's key")),
             IssuedBy::AnotherCaOfTheSameName => self.signed(params, &key, KeyPair::generate().expect("a key")),
         };
-        let signer = PrivatePkcs8KeyDer::from(key.serialize_der());
-        let signer = default_provider().key_provider.load_private_key(signer.into()).expect("a P-256 key");
-        CertifiedKey::new(vec![CertificateDer::from(certificate.der().to_vec())], signer)
+        let attester = SimulatedAttester::new(self.root.clone(), forged.role, BUILD).with_lifetime(HOUR);
+        let whom = (forged.role, self.deployment.parse().expect("a name"));
+        Identity::new(whom, certificate.der().to_vec(), &key.serialize_der(), Arc::new(attester)).expect("usable")
     }
 
     fn signed(&self, params: CertificateParams, key: &KeyPair, ca: KeyPair) -> rcgen::Certificate {
@@ -239,6 +239,10 @@ fn spki(key: &KeyPair) -> Vec<u8> {
     key.subject_public_key_info()
 }
 
+fn key(identity: Option<Identity>) -> Option<Arc<CertifiedKey>> {
+    identity.map(|identity| identity.certified_key())
+}
+
 fn service_ports() -> impl Iterator<Item = (Api, &'static [Role])> {
     Api::ALL.into_iter().filter_map(|api| match api.callers() {
         Callers::Services(roles) => Some((api, roles)),
@@ -248,16 +252,16 @@ fn service_ports() -> impl Iterator<Item = (Api, &'static [Role])> {
 
 /// Shows a certificate and waits: the alert must come while no request was sent. Then once more with a request, which
 /// must get no answer.
-async fn check_refused(cluster: &Cluster, api: Api, attack: &str, identity: impl Fn() -> Option<CertifiedKey>) {
+async fn check_refused(cluster: &Cluster, api: Api, attack: &str, identity: impl Fn() -> Option<Identity>) {
     let shown = async {
-        let mut stream = wire::connect_as(cluster.address(api), &[], identity()).await?;
+        let mut stream = wire::connect_as(cluster.address(api), &[], key(identity())).await?;
         stream.read_u8().await
     };
     let error = soon(shown).await.expect_err(attack).to_string();
     assert!(error.contains("alert"), "{api}, {attack}: {error}");
 
     let asked = async {
-        let mut stream = wire::connect_as(cluster.address(api), &[], identity()).await?;
+        let mut stream = wire::connect_as(cluster.address(api), &[], key(identity())).await?;
         wire::send(&mut stream, stranger(api)).await?;
         wire::receive(&mut stream).await
     };
@@ -290,7 +294,9 @@ async fn service_ports_refuse_every_certificate_but_a_callers() {
 
         for caller in callers {
             let good = forger.issue(&forger.honest(*caller));
-            let mut stream = wire::connect_as(cluster.address(api), &[], Some(good)).await.expect("accepted");
+            let mut stream =
+                wire::connect_as(cluster.address(api), &[], Some(good.certified_key())).await.expect("accepted");
+            attesting::attest(&mut stream, &good).await.expect("attested");
             wire::send(&mut stream, stranger(api)).await.expect("sent");
             let answer = soon(wire::receive(&mut stream)).await.expect("an answer").to_string();
             check_error(answer.as_bytes(), strangers_answer(api));
@@ -299,26 +305,40 @@ async fn service_ports_refuse_every_certificate_but_a_callers() {
     tokio::join!(cluster.stop(), other.stop());
 }
 
-/// A server that shows this certificate, and would take anything.
-async fn false_server(identity: CertifiedKey) -> String {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Value> {
+    let mut body = vec![0; usize::try_from(stream.read_u64().await?).expect("a small request")];
+    stream.read_exact(&mut body).await?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), document: &Value) -> std::io::Result<()> {
+    let body = document.to_string();
+    stream.write_all(&(body.len() as u64).to_be_bytes()).await?;
+    stream.write_all(body.as_bytes()).await
+}
+
+/// A server that shows this certificate, attests its sessions, and would take anything.
+async fn false_server(identity: Identity) -> String {
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("TLS 1.3")
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from((*identity.certified_key()).clone())));
+    let identity = Arc::new(identity);
     let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = socket.local_addr().expect("an address").to_string();
     tokio::spawn(async move {
         while let Ok((stream, _)) = socket.accept().await {
-            let acceptor = TlsAcceptor::from(Arc::new(config.clone()));
+            let (acceptor, identity) = (TlsAcceptor::from(Arc::new(config.clone())), identity.clone());
             tokio::spawn(async move {
                 let mut stream = acceptor.accept(stream).await?;
-                let answer = br#"{"type":"Get","config":{}}"#;
-                let length = stream.read_u64().await?;
-                stream.read_exact(&mut vec![0; length as usize]).await?;
-                tokio::io::AsyncWriteExt::write_all(&mut stream, &(answer.len() as u64).to_be_bytes()).await?;
-                tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await?;
-                tokio::io::AsyncWriteExt::shutdown(&mut stream).await
+                let question = read(&mut stream).await?;
+                let nonce = attesting::nonce(&question);
+                let exported = attesting::exported(stream.get_ref().1, "server", identity.role.as_str(), &nonce);
+                write(&mut stream, &attesting::attested(&identity, &exported)).await?;
+                read(&mut stream).await?;
+                write(&mut stream, &serde_json::json!({ "type": "Get", "config": {} })).await?;
+                stream.shutdown().await
             });
         }
     });

@@ -107,7 +107,7 @@ async fn the_key_exchange_is_post_quantum_where_it_can_be() {
         provider.kx_groups = kx_groups.clone();
         let config = wire::believing(provider, None);
         let stream = wire::shake_hands(cluster.address(Api::TmsExternal), config).await.expect("a handshake");
-        let group = stream.get_ref().1.negotiated_key_exchange_group().expect("shaken").name();
+        let group = stream.with(|stream| stream.get_ref().1.negotiated_key_exchange_group().expect("shaken").name());
         assert_eq!(group, expected, "offered {kx_groups:?}");
     }
     cluster.stop().await;
@@ -123,11 +123,13 @@ async fn nothing_is_resumed_and_nothing_is_sent_early() {
         for _ in 0..3 {
             let mut stream = wire::shake_hands(cluster.address(api), config.clone()).await.expect("a handshake");
             assert_eq!(http(&mut stream, HEALTHZ).await.expect("an answer").status, 200);
-            let connection = stream.get_mut().1;
-            assert_eq!(connection.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
-            assert_eq!(connection.handshake_kind(), Some(HandshakeKind::Full));
-            assert_eq!(connection.tls13_tickets_received(), 0);
-            assert!(!connection.is_early_data_accepted());
+            stream.with(|stream| {
+                let connection = stream.get_mut().1;
+                assert_eq!(connection.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
+                assert_eq!(connection.handshake_kind(), Some(HandshakeKind::Full));
+                assert_eq!(connection.tls13_tickets_received(), 0);
+                assert!(!connection.is_early_data_accepted());
+            });
         }
     }
     cluster.stop().await;

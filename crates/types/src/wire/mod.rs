@@ -7,6 +7,7 @@
 mod document;
 
 pub mod admin;
+pub mod attestation;
 pub mod fns;
 pub mod kms;
 pub mod tdfs_external;
