@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::certificate;
 use crate::extension::{EVIDENCE_OID, check_key, decode_extension};
 use crate::identity::{Deployment, Identity};
-use crate::leaf::LeafPublicKey;
+use crate::leaf::{LeafKey, LeafPublicKey};
 use crate::pem::{self, BadPem};
 use crate::platform::Platform;
 use crate::refusal::Refusal;
@@ -136,15 +136,34 @@ impl CertificateAuthority {
     /// [`AuthorityError::Evidence`] when they do not; [`AuthorityError::Make`] and [`AuthorityError::Date`] for names
     /// and dates that X.509 cannot carry.
     pub fn issue(&self, request: &LeafRequest<'_>) -> Result<Vec<u8>, AuthorityError> {
-        let platform = bound_platform(request).map_err(AuthorityError::Evidence)?;
-        let identity = Identity { deployment: self.deployment.clone(), role: request.role };
-        let mut params = dated(leaf_params(), request.validity)?;
-        params.distinguished_name = leaf_name(request.role, platform);
-        params.subject_alt_names = alternative_names(request, &identity)?;
-        params.custom_extensions = vec![evidence_extension(request.evidence)];
+        let params = requested(request, &self.deployment)?;
         let leaf = params.signed_by(request.public_key, &self.issuer).map_err(AuthorityError::Make)?;
         Ok(leaf.der().to_vec())
     }
+}
+
+/// A leaf certificate (DER) that a service makes itself, to enrol with: its own key vouches for it, and the evidence in
+/// it for the key.
+///
+/// # Errors
+/// As [`CertificateAuthority::issue`].
+pub fn provisional(
+    request: &LeafRequest<'_>,
+    deployment: &Deployment,
+    key: &LeafKey,
+) -> Result<Vec<u8>, AuthorityError> {
+    let certificate = requested(request, deployment)?.self_signed(key).map_err(AuthorityError::Make)?;
+    Ok(certificate.der().to_vec())
+}
+
+fn requested(request: &LeafRequest<'_>, deployment: &Deployment) -> Result<CertificateParams, AuthorityError> {
+    let platform = bound_platform(request).map_err(AuthorityError::Evidence)?;
+    let identity = Identity { deployment: deployment.clone(), role: request.role };
+    let mut params = dated(leaf_params(), request.validity)?;
+    params.distinguished_name = leaf_name(request.role, platform);
+    params.subject_alt_names = alternative_names(request, &identity)?;
+    params.custom_extensions = vec![evidence_extension(request.evidence)];
+    Ok(params)
 }
 
 fn bound_platform(request: &LeafRequest<'_>) -> Result<Platform, Refusal> {

@@ -1,7 +1,7 @@
 //! The key of a service's TLS certificate, born in its platform.
 
 use crypto::sign::P256KeyPair;
-use rcgen::{PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm};
+use rcgen::{PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm, SigningKey};
 use zeroize::Zeroizing;
 
 /// A P-256 SubjectPublicKeyInfo up to the point (RFC 5480, section 2): ecPublicKey, secp256r1, uncompressed follows.
@@ -12,22 +12,43 @@ const SPKI_HEAD: [u8; 26] = [
 
 /// A fresh ECDSA P-256 key for one certificate.
 #[derive(Debug)]
-pub struct LeafKey(P256KeyPair);
+pub struct LeafKey {
+    pair: P256KeyPair,
+    public: LeafPublicKey,
+}
 
 impl LeafKey {
     /// A fresh key from the system's random source.
     pub fn generate() -> Self {
-        LeafKey(P256KeyPair::generate())
+        let pair = P256KeyPair::generate();
+        let public = LeafPublicKey::from_point(pair.public_key());
+        LeafKey { pair, public }
     }
 
     /// The public key as it stands in the certificate.
     pub fn public(&self) -> LeafPublicKey {
-        LeafPublicKey::from_point(self.0.public_key())
+        self.public.clone()
     }
 
     /// The private key for the TLS library: PKCS#8 (DER), unencrypted.
     pub fn danger_to_pkcs8(&self) -> Zeroizing<Vec<u8>> {
-        self.0.to_pkcs8()
+        self.pair.to_pkcs8()
+    }
+}
+
+impl PublicKeyData for LeafKey {
+    fn der_bytes(&self) -> &[u8] {
+        self.public.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.public.algorithm()
+    }
+}
+
+impl SigningKey for LeafKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        Ok(self.pair.sign(message))
     }
 }
 

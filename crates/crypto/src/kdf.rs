@@ -25,11 +25,14 @@ pub enum Label {
     StoreAnchor,
     /// What is kept of users' tokens; no context.
     UserTokens,
+    /// The sealing keys that the kms gives to services; context: the role, none for the root of them all.
+    RoleKeys,
 }
 
 impl Label {
     /// Every label there is.
-    pub const ALL: [Self; 4] = [Self::StoreRoot, Self::StoreRecords, Self::StoreAnchor, Self::UserTokens];
+    pub const ALL: [Self; 5] =
+        [Self::StoreRoot, Self::StoreRecords, Self::StoreAnchor, Self::UserTokens, Self::RoleKeys];
 
     fn as_bytes(self) -> &'static [u8] {
         match self {
@@ -37,6 +40,7 @@ impl Label {
             Self::StoreRecords => b"store records",
             Self::StoreAnchor => b"store anchor",
             Self::UserTokens => b"user tokens",
+            Self::RoleKeys => b"role keys",
         }
     }
 }

@@ -5,6 +5,7 @@
 mod api;
 mod db;
 mod error;
+pub mod registry;
 mod service;
 mod start;
 

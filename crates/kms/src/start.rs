@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rpc::host::{Host, HostError};
 use types::service::{Api as Port, Role};
 
+use crate::registry::{EnrolmentApi, Registry};
 use crate::{Api, Kms, OpenError};
 
 /// Why the kms does not serve.
@@ -23,10 +24,14 @@ pub enum StartError {
 /// # Errors
 /// When its store can't be opened or its address can't be had.
 pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
-    let bound = host.bind(Port::Kms).await?;
-    let credentials = host.credentials(Role::Kms)?;
-    let kms = Arc::new(Kms::open(&host.config().data_dir, &host.sealing_key(Role::Kms)?)?);
+    let (bound, enrolment) = (host.bind(Port::Kms).await?, host.bind(Port::Enrolment).await?);
+    let sealing_key = host.sealing_key(Role::Kms)?;
+    let kms = Arc::new(Kms::open(&host.config().data_dir, &sealing_key)?);
+    let registry = Arc::new(Registry::new(host.authority()?, &sealing_key));
+    host.set_registrar(registry.clone());
+    let credentials = host.join(Role::Kms).await?.credentials;
     host.serve(bound, Arc::new(Api(kms.clone())), &credentials)?;
+    host.serve(enrolment, Arc::new(EnrolmentApi(registry)), &credentials)?;
     let last = kms.clone();
     host.at_end(async move { last.close().await });
     Ok(kms)

@@ -171,7 +171,7 @@ impl<P: Protocol> Way<P> for Remote {
     }
 }
 
-fn parse<P: Protocol>(answer: &[u8]) -> Result<P::Response, CallError> {
+pub(crate) fn parse<P: Protocol>(answer: &[u8]) -> Result<P::Response, CallError> {
     serde_json::from_slice(answer).map_err(|unexpected| match serde_json::from_slice::<ErrorReply>(answer) {
         Ok(error) => CallError::Refused(error),
         Err(_) => CallError::Unexpected(Some(unexpected)),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::enrolment::KmsAddress;
 use serde::{Deserialize, Serialize};
 use types::service::{Api, Role};
 
@@ -35,8 +36,13 @@ pub struct Config {
 pub struct Kms {
     /// Where services reach it.
     pub listen: SocketAddr,
+    /// Where services ask it for their certificates. When absent, a free port beside `listen`, which services that share
+    /// the data directory find there.
+    pub enrolment: Option<SocketAddr>,
     /// Where it is reached from other machines, when that is not where it listens.
     pub connect: Option<String>,
+    /// The same, for its enrolment port.
+    pub connect_enrolment: Option<String>,
 }
 
 /// `[tdfs]`
@@ -137,7 +143,7 @@ impl Default for Config {
 
 impl Default for Kms {
     fn default() -> Self {
-        Kms { listen: local(Api::Kms), connect: None }
+        Kms { listen: local(Api::Kms), enrolment: None, connect: None, connect_enrolment: None }
     }
 }
 
@@ -260,6 +266,7 @@ impl Config {
     pub fn listen(&self, api: Api) -> SocketAddr {
         match api {
             Api::Kms => self.kms.listen,
+            Api::Enrolment => self.kms.enrolment.unwrap_or(SocketAddr::new(self.kms.listen.ip(), 0)),
             Api::TdfsExternal => self.tdfs.external,
             Api::TdfsInternal => self.tdfs.internal,
             Api::TmsExternal => self.tms.external,
@@ -272,6 +279,7 @@ impl Config {
     pub fn listen_mut(&mut self, api: Api) -> &mut SocketAddr {
         match api {
             Api::Kms => &mut self.kms.listen,
+            Api::Enrolment => self.kms.enrolment.get_or_insert(SocketAddr::new(self.kms.listen.ip(), 0)),
             Api::TdfsExternal => &mut self.tdfs.external,
             Api::TdfsInternal => &mut self.tdfs.internal,
             Api::TmsExternal => &mut self.tms.external,
@@ -289,6 +297,18 @@ impl Config {
             Role::Fns => &None,
         };
         named.clone().unwrap_or_else(|| self.listen(api).to_string())
+    }
+
+    /// Where services ask for their certificates.
+    pub(crate) fn enrolment(&self) -> KmsAddress {
+        let named = self.kms.connect_enrolment.clone();
+        let named = named.or(self.kms.enrolment.map(|address| address.to_string()));
+        KmsAddress { named, file: self.enrolment_file() }
+    }
+
+    /// Where a kms on this data directory says where it is asked for certificates.
+    pub(crate) fn enrolment_file(&self) -> PathBuf {
+        self.data_dir.join("enrolment")
     }
 
     /// The folder for ciphertext.

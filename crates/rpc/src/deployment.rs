@@ -10,14 +10,13 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use attest::attester::AttestError;
-use attest::authority::{AuthorityError, CertificateAuthority, LeafRequest};
+use attest::attester::{AttestError, Attester};
+use attest::authority::{AuthorityError, CertificateAuthority};
 use attest::claims::Measurement;
 use attest::extension::attest_key;
 use attest::identity::Deployment;
@@ -29,10 +28,13 @@ use attest::validity::Validity;
 use crypto::SealingKey;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use types::bytes::Base64;
 use types::service::Role;
 use types::time::UnixMillis;
+use types::wire::enrolment::Enrol;
 
-use crate::tls::{Credentials, Identity, TlsError};
+use crate::enrolment::{CLOCK_SKEW, LEAF_LIFETIME, before, issue};
+use crate::tls::{Identity, TlsError};
 use crate::trust::EVIDENCE_AGE;
 pub use crate::trust::Trust;
 
@@ -41,12 +43,6 @@ const SIMULATED_BUILD: &[u8] = b"dev";
 
 /// How long the CA's certificate holds.
 const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// How long a service's certificate holds; it is renewed at half of that.
-const LEAF_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-
-/// Clocks of machines that talk may differ by this much.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Whether simulated platforms are acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +97,7 @@ impl Trust {
             Simulation::Refused => Policy::default(),
             Simulation::Allowed => simulated_policy(&read_simulated_root(dir)?),
         };
-        Ok(Trust { deployment, ca, policy, collateral: Arc::default(), evidence_age: EVIDENCE_AGE })
+        Ok(Trust { deployment, ca: Some(ca), policy, collateral: Arc::default(), evidence_age: EVIDENCE_AGE })
     }
 }
 
@@ -195,33 +191,23 @@ impl DevDeployment {
     /// # Errors
     /// When a name can't be in a certificate.
     pub fn issue(&self, role: Role, names: &[String]) -> Result<Identity, DeploymentError> {
-        let now = UnixMillis::now();
-        let key = LeafKey::generate();
-        let public_key = key.public();
-        let attester =
-            SimulatedAttester::new(self.root.clone(), role, SIMULATED_BUILD).with_lifetime(LEAF_LIFETIME + CLOCK_SKEW);
-        let evidence = attest_key(&attester, public_key.spki(), before(now))?;
-        let (ip_addresses, dns_names) = split_names(names);
-        let certificate = self.authority.issue(&LeafRequest {
-            role,
-            public_key: &public_key,
-            dns_names: &dns_names,
-            ip_addresses: &ip_addresses,
-            evidence: &evidence,
-            validity: Validity { not_before: before(now), not_after: now.plus(LEAF_LIFETIME) },
-        })?;
+        let (now, key, attester) = (UnixMillis::now(), LeafKey::generate(), self.attester(role));
+        let evidence = attest_key(&*attester, key.public().spki(), before(now))?;
+        let enrol = Enrol { names: names.to_vec(), evidence: Base64(evidence) };
+        let certificate = issue(&self.authority, role, &key.public(), &enrol, now)?;
         let whom = (role, self.authority.deployment().clone());
-        Ok(Identity::new(whom, certificate, &key.danger_to_pkcs8(), Arc::new(attester))?)
+        Ok(Identity::new(whom, certificate, &key.danger_to_pkcs8(), attester)?)
     }
 
-    /// Credentials for a service that renew themselves for as long as the returned task runs.
-    ///
-    /// # Errors
-    /// When the first certificate can't be made.
-    pub fn credentials(self: &Arc<Self>, role: Role, names: Vec<String>) -> Result<Credentials, DeploymentError> {
-        let credentials = Credentials::new(self.issue(role, &names)?);
-        tokio::spawn(renew(self.clone(), role, names, credentials.clone()));
-        Ok(credentials)
+    /// What makes a service's evidence.
+    pub fn attester(&self, role: Role) -> Arc<dyn Attester> {
+        let attester = SimulatedAttester::new(self.root.clone(), role, SIMULATED_BUILD);
+        Arc::new(attester.with_lifetime(LEAF_LIFETIME + CLOCK_SKEW * 2))
+    }
+
+    /// The CA, which the kms of this deployment speaks for.
+    pub fn into_authority(self) -> CertificateAuthority {
+        self.authority
     }
 
     /// The simulated platform's sealing key for a service: a file that is made when it is first asked for.
@@ -241,36 +227,11 @@ impl DevDeployment {
     }
 }
 
-async fn renew(deployment: Arc<DevDeployment>, role: Role, names: Vec<String>, credentials: Credentials) {
-    loop {
-        tokio::time::sleep(LEAF_LIFETIME / 2).await;
-        match deployment.issue(role, &names) {
-            Ok(key) => credentials.replace(key),
-            Err(error) => tracing::error!(%role, %error, "certificate can't be renewed"),
-        }
-    }
-}
-
-fn before(now: UnixMillis) -> UnixMillis {
-    UnixMillis(now.0.saturating_sub(CLOCK_SKEW.as_millis() as u64))
-}
-
 /// Deployments get a name each, so that certificates of one are never good in another.
 fn fresh_name() -> Deployment {
     let suffix: [u8; 4] = crypto::random::bytes();
     let name = format!("dev-{:08x}", u32::from_be_bytes(suffix));
     name.parse().expect("lower-case letters, digits and a hyphen")
-}
-
-fn split_names(names: &[String]) -> (Vec<IpAddr>, Vec<String>) {
-    let (mut addresses, mut dns) = (Vec::new(), Vec::new());
-    for name in names {
-        match name.parse() {
-            Ok(address) => addresses.push(address),
-            Err(_) => dns.push(name.clone()),
-        }
-    }
-    (addresses, dns)
 }
 
 fn read(path: &Path) -> Result<String, DeploymentError> {

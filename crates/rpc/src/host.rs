@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use attest::authority::CertificateAuthority;
 use attest::platform::Platform;
 use crypto::SealingKey;
 use tokio::task::JoinSet;
@@ -13,7 +14,8 @@ use types::service::{Api, Role};
 
 use crate::config::{Config, ConfigError};
 use crate::deployment::{DeploymentError, DevDeployment, Trust};
-use crate::listener::{self, Bound};
+use crate::enrolment::{EnrolError, Member, Membership, Registrar, Source};
+use crate::listener::{self, Bound, reachable};
 use crate::shutdown::Shutdown;
 use crate::tls::{Acceptor, Connector, Credentials, TlsError};
 use crate::{Client, Protocol, Service, telemetry};
@@ -45,9 +47,20 @@ pub enum HostError {
     /// TLS can't be set up.
     #[error("TLS")]
     Tls(#[from] TlsError),
+    /// The service is not named.
+    #[error("enrolment")]
+    Enrol(#[from] EnrolError),
     /// An address can't be had.
     #[error("address")]
     Bind(#[source] std::io::Error),
+}
+
+/// What a service is and has in its deployment.
+pub struct Standing {
+    /// Its identity, for its listeners and its calls.
+    pub credentials: Credentials,
+    /// Its key for data at rest.
+    pub sealing_key: SealingKey,
 }
 
 /// A process that serves.
@@ -55,6 +68,7 @@ pub struct Host {
     config: Config,
     deployment: Arc<DevDeployment>,
     trust: Arc<Trust>,
+    registrar: Option<Arc<dyn Registrar>>,
     shutdown: Shutdown,
     listeners: JoinSet<()>,
     at_end: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -80,6 +94,7 @@ impl Host {
             config,
             deployment,
             trust,
+            registrar: None,
             shutdown: Shutdown::default(),
             listeners: JoinSet::new(),
             at_end: Vec::new(),
@@ -109,11 +124,42 @@ impl Host {
         Ok(self.deployment.sealing_key(role)?)
     }
 
-    /// A service's identity, for its listeners and its calls.
+    /// The deployment's CA, for the kms.
     ///
     /// # Errors
-    /// When no certificate can be made.
-    pub fn credentials(&self, role: Role) -> Result<Credentials, HostError> {
+    /// When it can't be read.
+    pub fn authority(&self) -> Result<CertificateAuthority, HostError> {
+        Ok(DevDeployment::open(&self.config.data_dir)?.into_authority())
+    }
+
+    /// Takes the kms of this process as the one that names the services of this process.
+    pub fn set_registrar(&mut self, registrar: Arc<dyn Registrar>) {
+        self.registrar = Some(registrar);
+    }
+
+    /// Makes a service one of the deployment's: with an identity that is renewed for as long as this process lives, and
+    /// its key for data at rest. Without a kms in this process it waits for the configured one.
+    ///
+    /// # Errors
+    /// When the platform makes no evidence, or the kms gives no certificate.
+    pub async fn join(&mut self, role: Role) -> Result<Standing, HostError> {
+        let source = match &self.registrar {
+            Some(registrar) => Source::Here(registrar.clone()),
+            None => Source::At(self.config.enrolment()),
+        };
+        let (attester, names, trust) = (self.deployment.attester(role), self.names(role), self.trust.clone());
+        let mut member = Member { role, attester, names, trust };
+        let Membership { identity, ca, sealing_key } = member.enrol(&source).await?;
+        self.trust = Arc::new(self.trust.with_ca(ca));
+        member.trust = self.trust.clone();
+        let credentials = Credentials::new(identity);
+        tokio::spawn(member.renew(source, credentials.clone()));
+        let sealing_key = self.deployment.sealing_key(role).unwrap_or(sealing_key);
+        Ok(Standing { credentials, sealing_key })
+    }
+
+    /// The names for which a service's certificate is good.
+    fn names(&self, role: Role) -> Vec<String> {
         let mut names = self.config.hosts.clone();
         for api in Api::ALL.into_iter().filter(|api| api.role() == role) {
             names.push(self.config.listen(api).ip().to_string());
@@ -123,7 +169,7 @@ impl Host {
         names.retain(|name| !name.parse().is_ok_and(|address: IpAddr| address.is_unspecified()));
         names.sort();
         names.dedup();
-        Ok(self.deployment.credentials(role, names)?)
+        names
     }
 
     /// Binds an API's configured address; the configuration then names the real one.
@@ -134,6 +180,11 @@ impl Host {
         let bound = listener::bind(api, self.config.listen(api)).await.map_err(HostError::Bind)?;
         let address = bound.address().map_err(HostError::Bind)?;
         *self.config.listen_mut(api) = address;
+        if api == Api::Enrolment {
+            let file = self.config.enrolment_file();
+            let reached = reachable(address).to_string();
+            std::fs::write(&file, reached).map_err(|source| DeploymentError::Io { path: file, source })?;
+        }
         Ok(bound)
     }
 

@@ -19,6 +19,7 @@ mod ctx;
 pub mod daemon;
 pub mod deployment;
 mod dispatch;
+pub mod enrolment;
 mod frame;
 pub mod fuzz;
 mod gate;

@@ -1,6 +1,6 @@
 //! Accepts connections for one API, within limits that no caller can exceed and one caller can't use up.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,16 @@ use crate::gate::{Gate, Slot, Slots};
 use crate::shutdown::Shutdown;
 use crate::tls::Acceptor;
 use crate::{Protocol, Service};
+
+/// Where a client on this machine reaches a listener that may listen everywhere.
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
 
 /// A listener that is bound and not yet serving, so that its port is known before its service exists.
 pub struct Bound {

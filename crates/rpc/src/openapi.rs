@@ -62,6 +62,7 @@ fn document<P: Protocol>() -> OpenApi {
             let names: Vec<_> = roles.iter().map(|role| role.as_str()).collect();
             format!("services in the role {}, mutually attested", names.join(" or "))
         }
+        Callers::Newcomers => "every service, mutually attested, also with a certificate of its own".to_owned(),
     };
     let info = InfoBuilder::new()
         .title(format!("Teehouse {api}"))

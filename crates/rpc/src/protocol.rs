@@ -33,6 +33,8 @@ macro_rules! protocols {
 protocols! {
     /// The kms for services.
     Kms = kms;
+    /// The kms for services that want a certificate.
+    Enrolment = enrolment;
     /// The tdfs for users.
     TdfsExternal = tdfs_external;
     /// The tdfs for services.

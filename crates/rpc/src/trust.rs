@@ -9,11 +9,12 @@ use attest::reference::Policy;
 use rustls::pki_types::CertificateDer;
 
 /// What a participant of a deployment believes in.
+#[derive(Clone)]
 pub struct Trust {
     /// Whose services these are.
     pub deployment: Deployment,
-    /// The certificate (DER) of the CA that names them.
-    pub(crate) ca: CertificateDer<'static>,
+    /// The certificate (DER) of the CA that names them; none before the first enrolment.
+    pub(crate) ca: Option<CertificateDer<'static>>,
     /// What may run there.
     pub(crate) policy: Policy,
     /// What makers say of the platforms it runs on; simulated ones need none.
@@ -26,6 +27,11 @@ pub struct Trust {
 pub(crate) const EVIDENCE_AGE: Duration = Duration::from_secs(3600);
 
 impl Trust {
+    /// The same, believing in this CA.
+    pub(crate) fn with_ca(&self, ca: CertificateDer<'static>) -> Self {
+        Trust { ca: Some(ca), ..self.clone() }
+    }
+
     /// The same, with another age at which sessions are attested anew.
     pub fn with_evidence_age(self, evidence_age: Duration) -> Self {
         Trust { evidence_age, ..self }

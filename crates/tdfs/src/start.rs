@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use identity::{Users, serve_operator};
 use rpc::Client;
-use rpc::host::{Host, HostError};
+use rpc::host::{Host, HostError, Standing};
 use rpc::protocol::Kms;
 use types::service::{Api, Role};
 
@@ -42,8 +42,7 @@ pub struct Started {
 /// When a store can't be opened or an address can't be had.
 pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started, StartError> {
     let (external, internal) = (host.bind(Api::TdfsExternal).await?, host.bind(Api::TdfsInternal).await?);
-    let credentials = host.credentials(Role::Tdfs)?;
-    let sealing_key = host.sealing_key(Role::Tdfs)?;
+    let Standing { credentials, sealing_key } = host.join(Role::Tdfs).await?;
     let data_dir = host.config().data_dir.clone();
     let users = Arc::new(Users::open(&data_dir, &sealing_key)?);
     let kms = kms.unwrap_or_else(|| host.client(&credentials));

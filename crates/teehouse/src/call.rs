@@ -64,6 +64,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             Connector::new(api, None, Arc::new(trust))
         }
         Callers::Services(roles) => service_connector(api, role.unwrap_or(roles[0]), data_dir.as_deref())?,
+        Callers::Newcomers => service_connector(api, role.unwrap_or(Role::Fns), data_dir.as_deref())?,
     };
     let answer = exchange(&connector, api, target, &document, framed).await?;
     print(&answer)

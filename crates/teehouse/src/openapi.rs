@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use rpc::openapi::json;
-use rpc::protocol::{FnsExternal, Kms, TdfsExternal, TdfsInternal, TmsExternal, TmsInternal};
+use rpc::protocol::{Enrolment, FnsExternal, Kms, TdfsExternal, TdfsInternal, TmsExternal, TmsInternal};
 use types::service::Api;
 
 #[derive(clap::Args)]
@@ -16,6 +16,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let document = match args.api {
         Api::Kms => json::<Kms>(),
+        Api::Enrolment => json::<Enrolment>(),
         Api::TdfsExternal => json::<TdfsExternal>(),
         Api::TdfsInternal => json::<TdfsInternal>(),
         Api::TmsExternal => json::<TmsExternal>(),

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context as _;
 use rpc::config::Config;
+use rpc::listener::reachable;
 use rpc::shutdown::Shutdown;
 use rpc::telemetry::{self, LogFormat};
 use serde::Serialize;
@@ -161,16 +162,6 @@ fn write_client_file(system: &System) -> anyhow::Result<()> {
     client::write_private(&path, text.as_bytes()).with_context(|| format!("{} can't be written", path.display()))
 }
 
-/// Where a client on this machine reaches a listener that may listen everywhere.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
-}
-
 /// What serves, where.
 #[derive(Serialize)]
 struct Serving {
@@ -254,14 +245,17 @@ mod tests {
         };
         let local = IpAddr::from([127, 0, 0, 1]);
         check("127.0.0.1", Ok(Listen::All(local)));
-        check("::1", Ok(Listen::All(Ipv6Addr::LOCALHOST.into())));
+        check("::1", Ok(Listen::All(std::net::Ipv6Addr::LOCALHOST.into())));
         check("127.0.0.1:0", Ok(Listen::AllFree(local)));
-        check("[::1]:0", Ok(Listen::AllFree(Ipv6Addr::LOCALHOST.into())));
+        check("[::1]:0", Ok(Listen::AllFree(std::net::Ipv6Addr::LOCALHOST.into())));
         check("tms=127.0.0.1:7", Ok(Listen::One(Api::TmsExternal, SocketAddr::new(local, 7))));
         check("tdfs-internal=127.0.0.1:0", Ok(Listen::One(Api::TdfsInternal, SocketAddr::new(local, 0))));
         check("127.0.0.1:7", Err("one port can't serve every API: say which, as in tms=127.0.0.1:7"));
         check("tms=7", Err("`7` is no IP:PORT"));
-        check("tmz=127.0.0.1:7", Err("`tmz` is no API: expected tms, tms-internal, tdfs, tdfs-internal, kms or fns"));
+        check(
+            "tmz=127.0.0.1:7",
+            Err("`tmz` is no API: expected tms, tms-internal, tdfs, tdfs-internal, kms, kms-enrolment or fns"),
+        );
         check("localhost", Err("expected IP, IP:0 or API=IP:PORT"));
     }
 

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use teehouse::system::{Mode, System};
 use tempfile::TempDir;
 use types::secret::Secret;
-use types::service::{Api, Callers, Role};
+use types::service::{Api, Role};
 use types::wire::admin;
 
 /// Services that run for one test, in its own process.
@@ -205,10 +205,7 @@ impl Site {
     /// A connector to an API: with the identity of a role, or of a role that may call it, or with none.
     pub fn connector(&self, api: Api, role: Option<Role>) -> Connector {
         let trust = Trust::load(&self.data_dir().join("trust"), Simulation::Allowed).expect("trust");
-        let permitted = match api.callers() {
-            Callers::Anyone => None,
-            Callers::Services(roles) => roles.first().copied(),
-        };
+        let permitted = api.callers().roles().first().copied();
         let identity = role.or(permitted).map(|role| self.identity(role));
         Connector::new(api, identity.map(Credentials::new), Arc::new(trust))
     }
@@ -220,11 +217,16 @@ impl Site {
 
     /// A connection to an API, as a role that may call it.
     pub async fn open(&self, protocol: Protocol, api: Api) -> Channel {
-        let key = match api.callers() {
-            Callers::Anyone => None,
-            Callers::Services(roles) => roles.first().map(|role| self.identity(*role)),
-        };
-        Channel::open(protocol, self.address(api), key.as_ref()).await.expect("a connection")
+        self.try_open(protocol, api).await.expect("a connection")
+    }
+
+    /// The same, where the server may be gone.
+    ///
+    /// # Errors
+    /// When it is.
+    pub async fn try_open(&self, protocol: Protocol, api: Api) -> std::io::Result<Channel> {
+        let identity = api.callers().roles().first().map(|role| self.identity(*role));
+        Channel::open(protocol, self.address(api), identity.as_ref()).await
     }
 
     /// Sends one document to an API, as a role that may call it, and returns the answer.

@@ -53,8 +53,9 @@ struct Load {
 }
 
 impl Load {
-    async fn open(site: &Site, api: Api, stop: &Arc<AtomicBool>) -> Self {
-        Load { channel: site.open(Protocol::Framed, api).await, stop: stop.clone() }
+    /// `None` once the server is gone.
+    async fn open(site: &Site, api: Api, stop: &Arc<AtomicBool>) -> Option<Self> {
+        Some(Load { channel: site.try_open(Protocol::Framed, api).await.ok()?, stop: stop.clone() })
     }
 
     /// `None` once the server is gone.
@@ -91,7 +92,8 @@ async fn add_users(site: Site, stop: Arc<AtomicBool>, round: usize) -> Acknowled
 }
 
 async fn put_files(site: Site, stop: Arc<AtomicBool>, round: usize) -> Acknowledged {
-    let (mut done, mut load) = (Acknowledged::default(), Load::open(&site, Api::TdfsExternal, &stop).await);
+    let mut done = Acknowledged::default();
+    let Some(mut load) = Load::open(&site, Api::TdfsExternal, &stop).await else { return done };
     for number in 0.. {
         let content = format!("content {round} {number}").into_bytes();
         let sha256 = crypto::hash::hex(&crypto::hash::Sha256::digest(&content));
@@ -113,8 +115,8 @@ async fn put_files(site: Site, stop: Arc<AtomicBool>, round: usize) -> Acknowled
 
 async fn run_tasks(site: Site, stop: Arc<AtomicBool>) -> Acknowledged {
     let mut done = Acknowledged::default();
-    let mut tms = Load::open(&site, Api::TmsExternal, &stop).await;
-    let mut fns = Load::open(&site, Api::FnsExternal, &stop).await;
+    let Some(mut tms) = Load::open(&site, Api::TmsExternal, &stop).await else { return done };
+    let Some(mut fns) = Load::open(&site, Api::FnsExternal, &stop).await else { return done };
     loop {
         let create = json!({"type": "Create", "function_name": "echo", "collaborator_list": [], "files": []});
         let Some(created) = tms.ask(create).await else { break };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rpc::Client;
 use rpc::authn::{Identity, RemoteIdentity};
-use rpc::host::{Host, HostError};
+use rpc::host::{Host, HostError, Standing};
 use rpc::protocol::TdfsInternal;
 use types::service::{Api, Role};
 
@@ -35,12 +35,12 @@ pub struct Neighbour {
 /// When its store can't be opened or an address can't be had.
 pub async fn start(host: &mut Host, neighbour: Option<Neighbour>) -> Result<Arc<Tms>, StartError> {
     let (external, internal) = (host.bind(Api::TmsExternal).await?, host.bind(Api::TmsInternal).await?);
-    let credentials = host.credentials(Role::Tms)?;
+    let Standing { credentials, sealing_key } = host.join(Role::Tms).await?;
     let Neighbour { tdfs, identity } = neighbour.unwrap_or_else(|| {
         let tdfs = host.client(&credentials);
         Neighbour { identity: Arc::new(RemoteIdentity(tdfs.clone())), tdfs }
     });
-    let (sealing_key, settings) = (host.sealing_key(Role::Tms)?, Settings::from(&host.config().limits));
+    let settings = Settings::from(&host.config().limits);
     let tms = Arc::new(Tms::open(&host.config().data_dir, &sealing_key, tdfs, identity, settings)?);
     tokio::spawn(tms.clone().settle_unborn());
     tokio::spawn(tms.clone().settle_ended(host.shutdown()));

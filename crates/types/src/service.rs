@@ -58,6 +58,8 @@ impl FromStr for Role {
 pub enum Api {
     /// The kms for services.
     Kms,
+    /// The kms for services that want a certificate.
+    Enrolment,
     /// The tdfs for users.
     TdfsExternal,
     /// The tdfs for services.
@@ -77,17 +79,37 @@ pub enum Callers {
     Anyone,
     /// Services of these roles, mutually attested; others are refused in the handshake.
     Services(&'static [Role]),
+    /// Every attested service of the deployment, also with a certificate that it made itself.
+    Newcomers,
+}
+
+impl Callers {
+    /// The roles that are mutually attested; none where anyone may connect.
+    pub const fn roles(self) -> &'static [Role] {
+        match self {
+            Callers::Anyone => &[],
+            Callers::Services(roles) => roles,
+            Callers::Newcomers => &Role::ALL,
+        }
+    }
 }
 
 impl Api {
     /// Every API.
-    pub const ALL: [Api; 6] =
-        [Api::Kms, Api::TdfsExternal, Api::TdfsInternal, Api::TmsExternal, Api::TmsInternal, Api::FnsExternal];
+    pub const ALL: [Api; 7] = [
+        Api::Kms,
+        Api::Enrolment,
+        Api::TdfsExternal,
+        Api::TdfsInternal,
+        Api::TmsExternal,
+        Api::TmsInternal,
+        Api::FnsExternal,
+    ];
 
     /// The service that offers it.
     pub const fn role(self) -> Role {
         match self {
-            Api::Kms => Role::Kms,
+            Api::Kms | Api::Enrolment => Role::Kms,
             Api::TdfsExternal | Api::TdfsInternal => Role::Tdfs,
             Api::TmsExternal | Api::TmsInternal => Role::Tms,
             Api::FnsExternal => Role::Fns,
@@ -100,17 +122,19 @@ impl Api {
             Api::TmsExternal | Api::FnsExternal | Api::TdfsExternal => Callers::Anyone,
             Api::TmsInternal => Callers::Services(&[Role::Fns]),
             Api::Kms => Callers::Services(&[Role::Tdfs, Role::Fns]),
+            Api::Enrolment => Callers::Newcomers,
             Api::TdfsInternal => Callers::Services(&[Role::Tms, Role::Fns]),
         }
     }
 
-    /// The port that clients of the original system expect.
+    /// The port that clients of the original system expect; enrolment is new.
     pub const fn default_port(self) -> u16 {
         match self {
             Api::TmsExternal => 5554,
             Api::TmsInternal => 5555,
             Api::FnsExternal => 3444,
             Api::Kms => 6016,
+            Api::Enrolment => 6017,
             Api::TdfsExternal => 5065,
             Api::TdfsInternal => 5066,
         }
@@ -120,6 +144,7 @@ impl Api {
     pub const fn as_str(self) -> &'static str {
         match self {
             Api::Kms => "kms",
+            Api::Enrolment => "kms-enrolment",
             Api::TdfsExternal => "tdfs",
             Api::TdfsInternal => "tdfs-internal",
             Api::TmsExternal => "tms",
@@ -137,7 +162,7 @@ impl fmt::Display for Api {
 
 /// The text names no API.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no API: expected tms, tms-internal, tdfs, tdfs-internal, kms or fns")]
+#[error("`{0}` is no API: expected tms, tms-internal, tdfs, tdfs-internal, kms, kms-enrolment or fns")]
 pub struct UnknownApi(String);
 
 impl FromStr for Api {

@@ -7,9 +7,9 @@ use rustls::ServerConfig;
 use rustls::server::NoServerSessionStorage;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server};
-use types::service::{Api, Callers};
+use types::service::{Api, Callers, Role};
 
-use super::verifier::PeerVerifier;
+use super::verifier::{Naming, PeerVerifier};
 use super::{ALPN, Credentials, Identity, TlsError, provider};
 use crate::Peer;
 use crate::attestation::Session;
@@ -78,13 +78,16 @@ impl Acceptor {
                 let stream = TlsAcceptor::from(config).accept(socket).await?;
                 Ok(self.accepted(stream, identity, Peer::Anyone))
             }
-            Callers::Services(roles) => {
-                let (identity, verifier) = (self.credentials.current(), PeerVerifier::new(self.trust.clone(), roles));
-                let config = server_config(identity.clone(), Some(verifier.clone())).map_err(io::Error::other)?;
-                let stream = TlsAcceptor::from(Arc::new(config)).accept(socket).await?;
-                Ok(self.accepted(stream, identity, Peer::Service(verifier.identity()?)))
-            }
+            Callers::Services(roles) => self.accept_service(socket, roles, Naming::Authority).await,
+            Callers::Newcomers => self.accept_service(socket, &Role::ALL, Naming::AuthorityOrItself).await,
         }
+    }
+
+    async fn accept_service(&self, socket: TcpStream, roles: &'static [Role], naming: Naming) -> io::Result<Accepted> {
+        let (identity, verifier) = (self.credentials.current(), PeerVerifier::new(self.trust.clone(), roles, naming));
+        let config = server_config(identity.clone(), Some(verifier.clone())).map_err(io::Error::other)?;
+        let stream = TlsAcceptor::from(Arc::new(config)).accept(socket).await?;
+        Ok(self.accepted(stream, identity, Peer::Service(verifier.identity()?)))
     }
 
     fn accepted(&self, stream: server::TlsStream<TcpStream>, identity: Arc<Identity>, peer: Peer) -> Accepted {

@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use attest::Verified;
 use attest::certificate::PeerIdentity;
+use bytes::{Bytes, BytesMut};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client};
 use types::service::{Api, Role};
 
 use super::refusal::explain;
-use super::verifier::PeerVerifier;
+use super::verifier::{Naming, PeerVerifier};
 use super::{Credentials, Identity, TlsError, provider};
 use crate::attestation::{Challenger, Proof};
+use crate::frame;
 use crate::stream::Shared;
 use crate::trust::Trust;
 
@@ -28,6 +30,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Connector {
     expected: &'static [Role],
+    naming: Naming,
     credentials: Option<Credentials>,
     trust: Arc<Trust>,
 }
@@ -41,12 +44,32 @@ pub(crate) struct Connected {
     pub(crate) challenger: Challenger,
 }
 
+impl Connected {
+    /// The certificate that the peer showed.
+    pub(crate) fn certificate(&self) -> Option<CertificateDer<'static>> {
+        Some(self.stream.lock().get_ref().1.peer_certificates()?.first()?.clone().into_owned())
+    }
+
+    /// Sends one document in a frame and waits for the answer, of which so many bytes are read.
+    ///
+    /// # Errors
+    /// When the connection breaks, or no answer comes in time.
+    pub(crate) async fn exchange(&mut self, document: &[u8], limit: usize) -> io::Result<Bytes> {
+        in_time(async {
+            frame::write(&mut self.stream, document).await?;
+            frame::read(&mut self.stream, &mut BytesMut::new(), limit).await
+        })
+        .await
+    }
+}
+
 impl Connector {
     /// A connector to an API, with an identity for the service plane.
     pub fn new(api: Api, credentials: Option<Credentials>, trust: Arc<Trust>) -> Self {
         const EACH: [&[Role]; 4] = [&[Role::Kms], &[Role::Tdfs], &[Role::Tms], &[Role::Fns]];
         let expected = EACH.into_iter().find(|roles| roles.contains(&api.role())).unwrap_or(&[]);
-        Connector { expected, credentials, trust }
+        let naming = if api == Api::Enrolment { Naming::AuthorityOnceKnown } else { Naming::Authority };
+        Connector { expected, naming, credentials, trust }
     }
 
     /// How old a session's evidence may become before it is asked for again.
@@ -105,7 +128,7 @@ impl Connector {
     async fn handshake(&self, target: &str, alpn: &[&[u8]]) -> io::Result<Connected> {
         let socket = TcpStream::connect(target).await?;
         socket.set_nodelay(true)?;
-        let verifier = PeerVerifier::new(self.trust.clone(), self.expected);
+        let verifier = PeerVerifier::new(self.trust.clone(), self.expected, self.naming);
         let own = self.credentials.as_ref().map(Credentials::current);
         let mut config = config(verifier.clone(), own.clone()).map_err(io::Error::other)?;
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();

@@ -20,16 +20,28 @@ use super::provider;
 use super::refusal::refused;
 use crate::trust::Trust;
 
+/// Whose word on a peer's name is good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// The deployment's CA's alone.
+    Authority,
+    /// Also the peer's own: it wants to be named by the CA.
+    AuthorityOrItself,
+    /// Until the CA is known nobody's: the evidence and the deployment's name must do.
+    AuthorityOnceKnown,
+}
+
 /// Checks one connection's peer and remembers whom it found.
 pub(super) struct PeerVerifier {
     trust: Arc<Trust>,
+    naming: Naming,
     expected: &'static [Role],
     found: OnceLock<Arc<Verified<PeerIdentity>>>,
 }
 
 impl PeerVerifier {
-    pub(super) fn new(trust: Arc<Trust>, expected: &'static [Role]) -> Arc<Self> {
-        Arc::new(PeerVerifier { trust, expected, found: OnceLock::new() })
+    pub(super) fn new(trust: Arc<Trust>, expected: &'static [Role], naming: Naming) -> Arc<Self> {
+        Arc::new(PeerVerifier { trust, naming, expected, found: OnceLock::new() })
     }
 
     fn verify(&self, leaf: &CertificateDer<'_>, usage: KeyUsage, now: UnixTime) -> Result<(), rustls::Error> {
@@ -46,16 +58,37 @@ impl PeerVerifier {
     }
 
     fn verify_chain(&self, leaf: &CertificateDer<'_>, usage: KeyUsage, now: UnixTime) -> Result<(), rustls::Error> {
-        let algorithms = provider().signature_verification_algorithms.all;
-        let anchors: [TrustAnchor<'_>; 1] = [anchor_from_trusted_cert(&self.trust.ca).map_err(bad_certificate)?];
-        let leaf = EndEntityCert::try_from(leaf).map_err(bad_certificate)?;
-        leaf.verify_for_usage(algorithms, &anchors, &[], now, usage, None, None).map_err(bad_certificate)?;
-        Ok(())
+        let ca = self.trust.ca.as_ref();
+        let named = ca.map_or(Err(webpki::Error::UnknownIssuer), |ca| check_chain(leaf, ca, usage, now));
+        let named = match (named, self.naming, ca) {
+            (Err(_), Naming::AuthorityOrItself, _) => check_chain(leaf, leaf, usage, now),
+            (Err(_), Naming::AuthorityOnceKnown, None) => Ok(()),
+            (named, _, _) => named,
+        };
+        named.map_err(bad_certificate)
     }
 
     pub(super) fn identity(&self) -> io::Result<Arc<Verified<PeerIdentity>>> {
         self.found.get().cloned().ok_or_else(|| io::Error::other("the handshake verified no peer"))
     }
+}
+
+/// Whether a CA's certificate vouches for a service's now.
+pub(crate) fn check_issuer(leaf: &CertificateDer<'_>, ca: &CertificateDer<'_>) -> Result<(), webpki::Error> {
+    check_chain(leaf, ca, KeyUsage::server_auth(), UnixTime::now())
+}
+
+/// Whether a CA's certificate vouches for a leaf, for a use and at a time.
+fn check_chain(
+    leaf: &CertificateDer<'_>,
+    ca: &CertificateDer<'_>,
+    usage: KeyUsage,
+    now: UnixTime,
+) -> Result<(), webpki::Error> {
+    let algorithms = provider().signature_verification_algorithms.all;
+    let anchors: [TrustAnchor<'_>; 1] = [anchor_from_trusted_cert(ca)?];
+    EndEntityCert::try_from(leaf)?.verify_for_usage(algorithms, &anchors, &[], now, usage, None, None)?;
+    Ok(())
 }
 
 fn bad_certificate(error: webpki::Error) -> rustls::Error {

@@ -10,7 +10,7 @@ use rpc::tls::Identity;
 use serde_json::Value;
 use testkit::{Cluster, attesting, wire};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use types::service::{Api, Callers};
+use types::service::Api;
 
 /// Longer than anything honest takes, even on a machine that does other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,10 +28,7 @@ pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
 
 /// A connection to an API, with the certificate of a service that may call it where one is needed.
 pub(crate) async fn connect(cluster: &Cluster, api: Api, alpn: &[&[u8]]) -> wire::Stream {
-    let identity = match api.callers() {
-        Callers::Anyone => None,
-        Callers::Services(roles) => Some(cluster.deployment().issue(roles[0], &[]).expect("a certificate")),
-    };
+    let identity = api.callers().roles().first().map(|role| cluster.identity(*role));
     let key = identity.as_ref().map(Identity::certified_key);
     let mut stream = soon(wire::connect_as(cluster.address(api), alpn, key)).await.expect("a connection");
     match identity {
@@ -146,8 +143,10 @@ impl Line {
 
 /// A connection to an API that speaks HTTP/2, attested where the port demands it.
 pub(crate) async fn connect_http2(cluster: &Cluster, api: Api) -> SendRequest<Full<Bytes>> {
-    let Callers::Services(roles) = api.callers() else { return http2(connect(cluster, api, &[b"h2"]).await).await };
-    let identity = cluster.identity(roles[0]);
+    let Some(role) = api.callers().roles().first() else {
+        return http2(connect(cluster, api, &[b"h2"]).await).await;
+    };
+    let identity = cluster.identity(*role);
     let stream = wire::connect_as(cluster.address(api), &[b"h2"], Some(identity.certified_key()));
     let stream = soon(stream).await.expect("a connection");
     let mut sender = http2(stream.clone()).await;
@@ -197,6 +196,7 @@ pub(crate) fn check_error(answer: &[u8], code: &str) -> String {
 pub(crate) fn stranger(api: Api) -> &'static [u8] {
     match api {
         Api::Kms => br#"{"type":"Get","key_id":"none"}"#,
+        Api::Enrolment => br#"{"type":"Enrol","names":[""],"evidence":""}"#,
         Api::TdfsExternal => br#"{"type":"List","user_id":"nobody","user_token":"none"}"#,
         Api::TdfsInternal => br#"{"type":"Get","file_id":"none"}"#,
         Api::TmsExternal => br#"{"type":"List","user_id":"nobody","user_token":"none"}"#,
@@ -209,6 +209,7 @@ pub(crate) fn stranger(api: Api) -> &'static [u8] {
 pub(crate) fn strangers_answer(api: Api) -> &'static str {
     match api {
         Api::TdfsExternal | Api::TmsExternal => "unauthenticated",
+        Api::Enrolment => "invalid_request",
         _ => "not_found",
     }
 }

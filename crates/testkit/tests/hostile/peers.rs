@@ -246,7 +246,7 @@ fn key(identity: Option<Identity>) -> Option<Arc<CertifiedKey>> {
 fn service_ports() -> impl Iterator<Item = (Api, &'static [Role])> {
     Api::ALL.into_iter().filter_map(|api| match api.callers() {
         Callers::Services(roles) => Some((api, roles)),
-        Callers::Anyone => None,
+        Callers::Anyone | Callers::Newcomers => None,
     })
 }
 
@@ -315,6 +315,36 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), document: &Value) -> std:
     let body = document.to_string();
     stream.write_all(&(body.len() as u64).to_be_bytes()).await?;
     stream.write_all(body.as_bytes()).await
+}
+
+/// Whoever wants a certificate may vouch for their own key, and for nothing else: evidence, role and deployment count.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_enrolment_port_refuses_every_newcomer_without_good_evidence() {
+    let (cluster, other) = tokio::join!(Cluster::start(), Cluster::start());
+    let forger = Forger::new(&cluster);
+    let api = Api::Enrolment;
+    check_refused(&cluster, api, "no certificate", || None).await;
+    check_refused(&cluster, api, "a service of another deployment", || Some(other.identity(Role::Fns))).await;
+    for (attack, change, _) in ATTACKS.into_iter().filter(|(attack, ..)| *attack != "self-signed") {
+        let own: Change = |forged| {
+            if matches!(forged.issuer, IssuedBy::Deployment) {
+                forged.issuer = IssuedBy::ItsOwnKey;
+            }
+        };
+        check_refused(&cluster, api, attack, || {
+            let mut forged = forger.honest(Role::Fns);
+            change(&mut forged);
+            own(&mut forged);
+            Some(forger.issue(&forged))
+        })
+        .await;
+    }
+    let newcomer = forger.changed(Role::Fns, |forged| forged.issuer = IssuedBy::ItsOwnKey);
+    let mut stream = wire::connect_as(cluster.address(api), &[], Some(newcomer.certified_key())).await.expect("heard");
+    attesting::attest(&mut stream, &newcomer).await.expect("attested");
+    wire::send(&mut stream, stranger(api)).await.expect("sent");
+    check_error(soon(wire::receive(&mut stream)).await.expect("an answer").to_string().as_bytes(), "invalid_request");
+    tokio::join!(cluster.stop(), other.stop());
 }
 
 /// A server that shows this certificate, attests its sessions, and would take anything.
@@ -387,10 +417,7 @@ async fn simulated_platforms_are_refused_unless_a_person_said_otherwise() {
     let cluster = Cluster::start().await;
     let trust = Arc::new(Trust::load(&cluster.data_dir().join("trust"), Simulation::Refused).expect("trust"));
     for api in Api::ALL {
-        let identity = match api.callers() {
-            Callers::Anyone => None,
-            Callers::Services(roles) => Some(cluster.deployment().issue(roles[0], &[]).expect("a certificate")),
-        };
+        let identity = api.callers().roles().first().map(|role| cluster.identity(*role));
         let connector = Connector::new(api, identity.map(Credentials::new), trust.clone());
         let error = refusal(&connector, &cluster.address(api).to_string()).await;
         assert!(error.contains("accepts no simulated platform"), "{api}: {error}");

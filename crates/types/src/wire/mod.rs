@@ -8,6 +8,7 @@ mod document;
 
 pub mod admin;
 pub mod attestation;
+pub mod enrolment;
 pub mod fns;
 pub mod kms;
 pub mod tdfs_external;

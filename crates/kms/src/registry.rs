@@ -1,0 +1,117 @@
+//! The deployment's registry: names services that attested themselves, and gives each role its key for data at rest.
+
+use std::sync::Arc;
+
+use attest::authority::{AuthorityError, CertificateAuthority};
+use attest::leaf::LeafPublicKey;
+use crypto::SealingKey;
+use crypto::kdf::Label;
+use rpc::enrolment::{Registrar, issue};
+use rpc::{Ctx, Fault, Peer, Service};
+use types::bytes::Base64;
+use types::error::ErrorCode;
+use types::secret::SecretBytes;
+use types::service::Role;
+use types::time::UnixMillis;
+use types::wire::enrolment::{Enrol, Enrolled, Request, Response};
+
+/// Names and addresses that one certificate may have, beside its identity.
+const NAMES: usize = 64;
+
+/// The longest of them, in bytes: what DNS allows (RFC 1035, section 2.3.4).
+const NAME_BYTES: usize = 253;
+
+/// The CA, and the key from which the roles' keys follow.
+pub struct Registry {
+    authority: CertificateAuthority,
+    roles: SealingKey,
+}
+
+impl Registry {
+    /// A registry that signs with `authority` and derives from the kms's sealing key.
+    pub fn new(authority: CertificateAuthority, sealing_key: &SealingKey) -> Self {
+        Registry { authority, roles: sealing_key.derive(Label::RoleKeys, &[]) }
+    }
+}
+
+impl Registrar for Registry {
+    fn ca(&self) -> &[u8] {
+        self.authority.certificate_der()
+    }
+
+    fn issue(
+        &self,
+        role: Role,
+        public_key: &LeafPublicKey,
+        enrol: &Enrol,
+        now: UnixMillis,
+    ) -> Result<Vec<u8>, AuthorityError> {
+        issue(&self.authority, role, public_key, enrol, now)
+    }
+
+    fn sealing_key(&self, role: Role) -> SealingKey {
+        self.roles.derive(Label::RoleKeys, role.as_str().as_bytes())
+    }
+}
+
+/// The registry on the enrolment port. Who may connect, and that they attested themselves, is settled before it is
+/// asked.
+pub struct EnrolmentApi(pub Arc<Registry>);
+
+impl Service for EnrolmentApi {
+    type Protocol = rpc::protocol::Enrolment;
+    type Error = EnrolmentFault;
+
+    async fn call(&self, ctx: Ctx, Request::Enrol(enrol): Request) -> Result<Response, EnrolmentFault> {
+        let Peer::Service(peer) = &ctx.peer else { return Err(EnrolmentFault::Nobody) };
+        check_names(&enrol.names)?;
+        let public_key = LeafPublicKey::from_spki(&peer.spki).map_err(|_| EnrolmentFault::Key)?;
+        let certificate = self.0.issue(peer.role, &public_key, &enrol, ctx.now)?;
+        tracing::info!(role = %peer.role, measurement = %peer.claims.measurement, "named a service");
+        Ok(Response::Enrol(Enrolled {
+            certificate: Base64(certificate),
+            ca: Base64(self.0.ca().to_vec()),
+            sealing_key: SecretBytes::new(self.0.sealing_key(peer.role).danger_expose().to_vec()),
+        }))
+    }
+}
+
+fn check_names(names: &[String]) -> Result<(), EnrolmentFault> {
+    let all = names.len() <= NAMES && names.iter().all(|name| (1..=NAME_BYTES).contains(&name.len()));
+    if all { Ok(()) } else { Err(EnrolmentFault::Names) }
+}
+
+/// Why a service is not named.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolmentFault {
+    /// The request did not come through an attested connection.
+    #[error("only attested connections enrol")]
+    Nobody,
+    /// The connection's key is not of the kind that the CA names.
+    #[error("the connection's key is no P-256 key")]
+    Key,
+    /// Too many names, or one that no certificate can have.
+    #[error("at most {NAMES} names of 1 to {NAME_BYTES} bytes")]
+    Names,
+    /// The evidence is not about the connection's key, or a name can't be in a certificate.
+    #[error("the certificate can't be made")]
+    Authority(#[from] AuthorityError),
+}
+
+impl Fault for EnrolmentFault {
+    fn code(&self) -> ErrorCode {
+        match self {
+            EnrolmentFault::Nobody => ErrorCode::PermissionDenied,
+            EnrolmentFault::Key | EnrolmentFault::Names | EnrolmentFault::Authority(_) => ErrorCode::InvalidRequest,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            EnrolmentFault::Key => "enrol with a P-256 key".to_owned(),
+            EnrolmentFault::Names => format!("field `names`: {self}"),
+            EnrolmentFault::Authority(error) => format!("{self}: {error}"),
+            EnrolmentFault::Nobody => self.to_string(),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Enrolment: how a service gets, and renews, the certificate that makes it one of the deployment's.
+//!
+//! ```text
+//! service                                                        kms, enrolment port
+//! fresh key, evidence for it, certificate signed by that key ──▶ appraises the certificate's evidence
+//! appraises the kms                                          ◀─▶ both attest the session
+//! Enrol { names, evidence }                                  ──▶ names the key that attested, nothing else
+//! checks that the CA it is given named the kms               ◀── certificate, CA, the role's sealing key
+//! ```
+//!
+//! What the kms believes about a service is what its evidence says; the certificate adds that it is this deployment's.
+//! The first enrolment takes over the CA's certificate, every later one insists on it.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use attest::attester::{AttestError, Attester};
+use attest::authority::{AuthorityError, CertificateAuthority, LeafRequest, provisional};
+use attest::extension::attest_key;
+use attest::leaf::{LeafKey, LeafPublicKey};
+use attest::validity::Validity;
+use crypto::SealingKey;
+use rustls::pki_types::CertificateDer;
+use types::bytes::Base64;
+use types::service::{Api, Role};
+use types::time::UnixMillis;
+use types::wire::enrolment::{Enrol, Enrolled, Request, Response};
+
+use crate::client::{CallError, parse};
+use crate::protocol::Enrolment;
+use crate::tls::{Connector, Credentials, Identity, TlsError, check_issuer};
+use crate::trust::Trust;
+
+/// How long a service's certificate holds; it is renewed at half of that.
+pub(crate) const LEAF_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// Clocks of machines that talk may differ by this much.
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// How long a service waits before it asks again a kms that does not answer.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// The longest answer: a certificate with its evidence, a CA's, and a key, in base64.
+const ANSWER_BYTES: usize = 256 << 10;
+
+/// How long a failed renewal waits for the next attempt.
+const RENEW_RETRY: Duration = Duration::from_secs(60);
+
+/// The kms of this process, for the services beside it and for those that ask from elsewhere.
+pub trait Registrar: Send + Sync {
+    /// The CA's certificate (DER).
+    fn ca(&self) -> &[u8];
+
+    /// A certificate (DER) for a role and the key that its evidence vouches for.
+    ///
+    /// # Errors
+    /// When evidence and key do not belong together, or a name can't be in a certificate.
+    fn issue(
+        &self,
+        role: Role,
+        public_key: &LeafPublicKey,
+        enrol: &Enrol,
+        now: UnixMillis,
+    ) -> Result<Vec<u8>, AuthorityError>;
+
+    /// A role's key for data at rest: the same at every call.
+    fn sealing_key(&self, role: Role) -> SealingKey;
+}
+
+/// Why a service did not become one of the deployment's.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The platform makes no evidence.
+    #[error("evidence")]
+    Attest(#[from] AttestError),
+    /// A certificate can't be made.
+    #[error("certificate")]
+    Authority(#[from] AuthorityError),
+    /// A certificate can't be used.
+    #[error("TLS")]
+    Tls(#[from] TlsError),
+    /// The kms refuses, or can't be asked.
+    #[error("the kms gives no certificate")]
+    Kms(#[from] CallError),
+    /// What the kms answered is no certificate of its own CA, or no key.
+    #[error("the kms's answer is not one that a kms of this deployment gives: {0}")]
+    Answer(&'static str),
+    /// The kms can't be reached.
+    #[error("the kms's enrolment port {target}")]
+    Unreachable {
+        /// Where.
+        target: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// One service that is, or wants to be, one of the deployment's.
+#[derive(Clone)]
+pub(crate) struct Member {
+    pub(crate) role: Role,
+    pub(crate) attester: Arc<dyn Attester>,
+    pub(crate) names: Vec<String>,
+    pub(crate) trust: Arc<Trust>,
+}
+
+/// What enrolment brings.
+pub(crate) struct Membership {
+    pub(crate) identity: Identity,
+    pub(crate) ca: CertificateDer<'static>,
+    pub(crate) sealing_key: SealingKey,
+}
+
+/// Where certificates come from.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// The kms of this process.
+    Here(Arc<dyn Registrar>),
+    /// The kms of another process.
+    At(KmsAddress),
+}
+
+/// Where a kms is asked for certificates: by name, or by what it wrote into a data directory that is shared.
+#[derive(Clone, Debug)]
+pub(crate) struct KmsAddress {
+    pub(crate) named: Option<String>,
+    pub(crate) file: PathBuf,
+}
+
+impl KmsAddress {
+    fn find(&self) -> Result<String, EnrolError> {
+        match &self.named {
+            Some(named) => Ok(named.clone()),
+            None => fs::read_to_string(&self.file)
+                .map(|address| address.trim().to_owned())
+                .map_err(|source| EnrolError::Unreachable { target: self.file.display().to_string(), source }),
+        }
+    }
+}
+
+impl Member {
+    /// Gets a first certificate, as soon as there is a kms that gives it.
+    ///
+    /// # Errors
+    /// When the kms, or the platform, refuses; not while the kms can't be reached.
+    pub(crate) async fn enrol(&self, source: &Source) -> Result<Membership, EnrolError> {
+        let mut told = false;
+        loop {
+            match self.enrol_once(source).await {
+                Err(EnrolError::Unreachable { target, source }) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(role = %self.role, target, error = %source, "waiting for the kms");
+                    }
+                    tokio::time::sleep(RETRY).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Keeps credentials fresh for ever.
+    pub(crate) async fn renew(self, source: Source, credentials: Credentials) {
+        let mut wait = LEAF_LIFETIME / 2;
+        loop {
+            tokio::time::sleep(wait).await;
+            match self.enrol_once(&source).await {
+                Ok(membership) => {
+                    credentials.replace(membership.identity);
+                    wait = LEAF_LIFETIME / 2;
+                }
+                Err(error) => {
+                    let error = anyhow::Error::from(error);
+                    tracing::error!(role = %self.role, error = format!("{error:#}"), "certificate can't be renewed");
+                    wait = RENEW_RETRY;
+                }
+            }
+        }
+    }
+
+    async fn enrol_once(&self, source: &Source) -> Result<Membership, EnrolError> {
+        let (member, key) = (self.clone(), LeafKey::generate());
+        let public_key = key.public();
+        let evidence = tokio::task::spawn_blocking(move || {
+            attest_key(&*member.attester, public_key.spki(), before(UnixMillis::now()))
+        });
+        let evidence = evidence.await.map_err(|_| EnrolError::Answer("the platform's attester crashed"))??;
+        match source {
+            Source::Here(registrar) => self.enrol_here(&**registrar, &key, evidence),
+            Source::At(kms) => self.enrol_at(&kms.find()?, &key, evidence).await,
+        }
+    }
+
+    fn enrol_here(
+        &self,
+        registrar: &dyn Registrar,
+        key: &LeafKey,
+        evidence: Vec<u8>,
+    ) -> Result<Membership, EnrolError> {
+        let enrol = Enrol { names: self.names.clone(), evidence: Base64(evidence) };
+        let certificate = registrar.issue(self.role, &key.public(), &enrol, UnixMillis::now())?;
+        Ok(Membership {
+            identity: self.identity(certificate, key)?,
+            ca: CertificateDer::from(registrar.ca().to_vec()),
+            sealing_key: registrar.sealing_key(self.role),
+        })
+    }
+
+    async fn enrol_at(&self, target: &str, key: &LeafKey, evidence: Vec<u8>) -> Result<Membership, EnrolError> {
+        let own = self.identity(self.provisional(key, &evidence)?, key)?;
+        let connector = Connector::new(Api::Enrolment, Some(Credentials::new(own)), self.trust.clone());
+        let failed = |source| failure(target, source);
+        let (mut connected, _) = connector.connect(target).await.map_err(failed)?;
+        let kms = connected.certificate().ok_or(EnrolError::Answer("it showed no certificate"))?;
+        let enrol: Request = Enrol { names: self.names.clone(), evidence: Base64(evidence) }.into();
+        let enrol = serde_json::to_vec(&enrol).expect("names and base64 are JSON");
+        let answer = connected.exchange(&enrol, ANSWER_BYTES).await.map_err(failed)?;
+        let Response::Enrol(Enrolled { certificate, ca, sealing_key }) = parse::<Enrolment>(&answer)?;
+        let ca = CertificateDer::from(ca.0);
+        check_issuer(&kms, &ca).map_err(|_| EnrolError::Answer("its CA did not name the kms itself"))?;
+        check_issuer(&CertificateDer::from(&certificate.0[..]), &ca)
+            .map_err(|_| EnrolError::Answer("the certificate is not its CA's"))?;
+        let sealing_key =
+            sealing_key.expose().try_into().map_err(|_| EnrolError::Answer("the sealing key has not 32 bytes"))?;
+        Ok(Membership {
+            identity: self.identity(certificate.0, key)?,
+            ca,
+            sealing_key: SealingKey::from_bytes(sealing_key),
+        })
+    }
+
+    fn identity(&self, certificate: Vec<u8>, key: &LeafKey) -> Result<Identity, TlsError> {
+        let whom = (self.role, self.trust.deployment.clone());
+        Identity::new(whom, certificate, &key.danger_to_pkcs8(), self.attester.clone())
+    }
+
+    fn provisional(&self, key: &LeafKey, evidence: &[u8]) -> Result<Vec<u8>, AuthorityError> {
+        let now = UnixMillis::now();
+        let request = LeafRequest {
+            role: self.role,
+            public_key: &key.public(),
+            dns_names: &[],
+            ip_addresses: &[],
+            evidence,
+            validity: Validity { not_before: before(now), not_after: now.plus(CLOCK_SKEW * 2) },
+        };
+        provisional(&request, &self.trust.deployment, key)
+    }
+}
+
+/// A kms that can't be reached may be reached soon; one that refuses, or is refused, is a matter for people.
+fn failure(target: &str, source: io::Error) -> EnrolError {
+    let target = target.to_owned();
+    match is_passing(&source) {
+        true => EnrolError::Unreachable { target, source },
+        false => CallError::Unreachable { api: Api::Enrolment, target, source }.into(),
+    }
+}
+
+/// Whether a kms that is not there yet may be there soon.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
+    matches!(
+        error.kind(),
+        ConnectionRefused
+            | ConnectionReset
+            | ConnectionAborted
+            | HostUnreachable
+            | NetworkUnreachable
+            | io::ErrorKind::TimedOut
+    )
+}
+
+/// A certificate (DER) for a service, good for a day and for these names.
+///
+/// # Errors
+/// When evidence and key do not belong together, or a name can't be in a certificate.
+pub fn issue(
+    authority: &CertificateAuthority,
+    role: Role,
+    public_key: &LeafPublicKey,
+    enrol: &Enrol,
+    now: UnixMillis,
+) -> Result<Vec<u8>, AuthorityError> {
+    let (ip_addresses, dns_names) = split_names(&enrol.names);
+    authority.issue(&LeafRequest {
+        role,
+        public_key,
+        dns_names: &dns_names,
+        ip_addresses: &ip_addresses,
+        evidence: &enrol.evidence.0,
+        validity: Validity { not_before: before(now), not_after: now.plus(LEAF_LIFETIME) },
+    })
+}
+
+/// An instant that is in the past on every clock of the deployment.
+pub(crate) fn before(now: UnixMillis) -> UnixMillis {
+    UnixMillis(now.0.saturating_sub(CLOCK_SKEW.as_millis() as u64))
+}
+
+fn split_names(names: &[String]) -> (Vec<IpAddr>, Vec<String>) {
+    let (mut addresses, mut dns) = (Vec::new(), Vec::new());
+    for name in names {
+        match name.parse() {
+            Ok(address) => addresses.push(address),
+            Err(_) => dns.push(name.clone()),
+        }
+    }
+    (addresses, dns)
+}
