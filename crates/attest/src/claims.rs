@@ -31,7 +31,8 @@ pub struct Claims {
     pub config_id: ConfigId,
     /// How the platform's maker rates its firmware and processor.
     pub tcb_status: TcbStatus,
-    /// When the maker's word for that state was newest (Intel `tcbDate`); 0 where nobody rates platforms.
+    /// When the maker's word for that state was newest (Intel `tcbDate`, the oldest of machine, module and quoting
+    /// enclave); 0 where nobody rates platforms.
     pub tcb_date: UnixMillis,
     /// The maker's names for the state's known weaknesses (`INTEL-SA-00615`); empty where nobody rates platforms.
     pub advisories: Vec<String>,
