@@ -10,7 +10,7 @@ use attest::refusal::Refusal;
 use forge::{Domain, DomainVersion, Enclave, Forge, Installed, Level, Machine};
 use types::time::UnixMillis;
 
-use crate::samples::{appraise, policy};
+use crate::samples::{appraise, pem, policy};
 
 /// 2026-11-23T12:00:00Z.
 pub(crate) const NOW: UnixMillis = UnixMillis(1_795_435_200_000);
@@ -117,12 +117,6 @@ fn two_forges_share_nothing() {
 
 /// The quote with another root at the end of its chain, which has the same length.
 fn splice_root(quote: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
-    let pem = |der: &[u8]| {
-        use base64::Engine as _;
-        let text = base64::engine::general_purpose::STANDARD.encode(der);
-        let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line)).collect();
-        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
-    };
     let kept = quote.strip_suffix(pem(old).as_bytes()).unwrap();
     let mut spliced = [kept, pem(new).as_bytes()].concat();
     let change = i64::try_from(spliced.len()).unwrap() - i64::try_from(quote.len()).unwrap();
