@@ -134,8 +134,8 @@ impl fmt::Display for Measurement {
     }
 }
 
-/// What the starter of an enclave or a virtual machine bound to it without it being measured: TDX `MRCONFIGID` (48
-/// bytes), SNP `HOST_DATA` (32 bytes). Empty where the platform has no such field.
+/// What the starter of an enclave or a virtual machine bound to it without it being measured: SGX `CONFIGID` (64
+/// bytes), TDX `MRCONFIGID` (48 bytes), SNP `HOST_DATA` (32 bytes). Empty where the platform has no such field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConfigId(pub Vec<u8>);
 
