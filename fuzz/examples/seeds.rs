@@ -45,6 +45,22 @@ const REQUESTS: [&str; 26] = [
     r#"{"type":"DisableUser","user_id":"u"}"#,
 ];
 
+/// Quotes of real machines with their collateral: the data of `attest`'s tests.
+const QUOTES: [(&[u8], &[u8]); 3] = [
+    (
+        include_bytes!("../../crates/attest/tests/data/dcap/sgx-v3.quote"),
+        include_bytes!("../../crates/attest/tests/data/dcap/sgx-v3.json"),
+    ),
+    (
+        include_bytes!("../../crates/attest/tests/data/dcap/tdx-v4.quote"),
+        include_bytes!("../../crates/attest/tests/data/dcap/tdx-v4.json"),
+    ),
+    (
+        include_bytes!("../../crates/attest/tests/data/dcap/tdx-v5-ex.quote"),
+        include_bytes!("../../crates/attest/tests/data/dcap/tdx-v5-ex.json"),
+    ),
+];
+
 fn main() {
     for (number, request) in REQUESTS.iter().enumerate() {
         write("requests", number, request.as_bytes());
@@ -56,6 +72,12 @@ fn main() {
         write("evidence", 2 * number, &extension);
         write("evidence", 2 * number + 1, &evidence);
     }
+    for (number, (quote, collateral)) in QUOTES.iter().enumerate() {
+        write("quote", number, quote);
+        write("evidence", 100 + number, quote);
+        write("collateral", 2 * number, collateral);
+        write("collateral", 2 * number + 1, &answers(collateral));
+    }
     for (number, content) in [&b""[..], b"value", &[9; 300]].into_iter().enumerate() {
         write("sealed_record", number, content);
         write("sealed_file", number, content);
@@ -66,6 +88,23 @@ fn write(target: &str, number: usize, bytes: &[u8]) {
     let dir = Path::new("corpus").join(target);
     fs::create_dir_all(&dir).expect("a folder");
     fs::write(dir.join(format!("seed-{number}")), bytes).expect("a file");
+}
+
+/// What a PCCS would answer, a line for each part, up to the revocation lists.
+fn answers(collateral: &[u8]) -> Vec<u8> {
+    let document: serde_json::Value = serde_json::from_slice(collateral).expect("JSON");
+    let text = |name: &str| document[name].as_str().expect("a string");
+    let body = |noun: &str, name: &str| {
+        format!(r#"{{"{noun}":{},"signature":"{}"}}"#, text(name), text(&format!("{name}_signature")))
+    };
+    let header = |name: &str| text(name).replace('\n', "%0A").replace(' ', "%20");
+    let lines = [
+        body("tcbInfo", "tcb_info"),
+        header("tcb_info_issuer_chain"),
+        body("enclaveIdentity", "qe_identity"),
+        header("qe_identity_issuer_chain"),
+    ];
+    lines.join("\n").into_bytes()
 }
 
 /// Two frames in pieces of 7 bytes under a limit of 1024, as the target reads its input.

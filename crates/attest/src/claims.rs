@@ -31,7 +31,8 @@ pub struct Claims {
     pub config_id: ConfigId,
     /// How the platform's maker rates its firmware and processor.
     pub tcb_status: TcbStatus,
-    /// When the maker's word for that state was newest (Intel `tcbDate`); 0 where nobody rates platforms.
+    /// When the maker's word for that state was newest (Intel `tcbDate`, the oldest of machine, module and quoting
+    /// enclave); 0 where nobody rates platforms.
     pub tcb_date: UnixMillis,
     /// The maker's names for the state's known weaknesses (`INTEL-SA-00615`); empty where nobody rates platforms.
     pub advisories: Vec<String>,
@@ -133,8 +134,8 @@ impl fmt::Display for Measurement {
     }
 }
 
-/// What the starter of an enclave or a virtual machine bound to it without it being measured: TDX `MRCONFIGID` (48
-/// bytes), SNP `HOST_DATA` (32 bytes). Empty where the platform has no such field.
+/// What the starter of an enclave or a virtual machine bound to it without it being measured: SGX `CONFIGID` (64
+/// bytes), TDX `MRCONFIGID` (48 bytes), SNP `HOST_DATA` (32 bytes). Empty where the platform has no such field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConfigId(pub Vec<u8>);
 

@@ -12,15 +12,15 @@
 //! * [`layout`]: a quote ends where its lengths say, and its parts fill it without gaps; `dcap-qvl` reads over
 //!   whatever follows. Linux hands out TDX quotes in a larger buffer: [`layout::without_padding`] is for whoever makes
 //!   evidence of them.
-//! * [`chain`]: the certificates are three, in one encoding, and end in the pinned root, so that no byte of a quote is
+//! * `chain`: the certificates are three, in one encoding, and end in the pinned root, so that no byte of a quote is
 //!   free. The signatures' twins remain: see `docs/attestation-malleability.md`, and never name evidence by its hash.
 //! * dates before signatures, so that old collateral is reported as old and not as broken.
-//! * [`strict`]: the verifier's strictest policy, loosened by name.
+//! * `strict`: the verifier's strictest policy, loosened by name.
 //!
 //! Sources: Intel SGX ECDSA Quote Library Reference, appendix A (quote version 3); Intel TDX DCAP Quoting Library API,
 //! appendix A (versions 4 and 5); Intel SGX PCK Certificate and CRL Profile, section 1.3.5; Intel PCS API, version 4.
 
-pub mod chain;
+mod chain;
 mod config;
 pub mod layout;
 mod refused;

@@ -1,17 +1,19 @@
 //! Entry points for fuzz targets: whatever an attacker may send before anything is known of him.
 //!
-//! Neither may panic, and both stay within memory proportional to the input and the limits named in their modules.
+//! None may panic, and all stay within memory proportional to the input and the limits named in their modules.
 
 use types::service::Role;
 use types::time::UnixMillis;
 
 use crate::appraise::Verifier;
 use crate::claims::Measurement;
-use crate::collateral::Collateral;
+use crate::collateral::{Collateral, IntelCollateral, PcsAnswers};
+use crate::dcap::layout::fields;
 use crate::evidence::{Evidence, ReportData};
 use crate::extension::decode_extension;
 use crate::identity::Deployment;
-use crate::reference::{Policy, ReferenceValues};
+use crate::platform::Platform;
+use crate::reference::{Allowance, Policy, ReferenceValues};
 use crate::simulated::SimulatedRootKey;
 
 /// A leaf certificate (DER) from a handshake.
@@ -33,6 +35,56 @@ pub fn evidence(bytes: &[u8], root: SimulatedRootKey, now: UnixMillis) {
     for role in Role::ALL {
         drop(std::hint::black_box(verifier.appraise(&evidence, &ReportData([0; 64]), role, now)));
     }
+}
+
+/// An SGX or TDX quote, appraised with `held` at `now`.
+pub fn quote(bytes: &[u8], held: &IntelCollateral, now: UnixMillis) {
+    if let Ok(fields) = fields(bytes) {
+        let end = fields.iter().fold(0, |at, field| if field.range.start == at { field.range.end } else { usize::MAX });
+        assert_eq!(end, bytes.len(), "the fields fill the quote without gaps");
+    }
+    for platform in [Platform::Sgx, Platform::Tdx] {
+        let Ok(evidence) = Evidence::new(platform, bytes.to_vec()) else { return };
+        let collateral = Collateral::default().with_intel(held.clone());
+        let verifier = Verifier { policy: &any_quote(), collateral: &collateral };
+        drop(std::hint::black_box(verifier.appraise(&evidence, &ReportData([0; 64]), Role::Kms, now)));
+    }
+}
+
+/// Intel's collateral: the JSON document, or the lines of a PCCS's answers; then `good`, a quote, appraised with it.
+pub fn collateral(bytes: &[u8], good: &[u8], now: UnixMillis) {
+    answers(bytes);
+    let Ok(read) = IntelCollateral::from_json(bytes) else { return };
+    let again = IntelCollateral::from_json(&read.to_json()).expect("what was read is read again");
+    assert_eq!(again.to_json(), read.to_json(), "what was read is read alike when written again");
+    let _ = (read.validity(), read.issued(), read.tcb_evaluation());
+    quote(good, &read, now);
+}
+
+/// Each line is a part, in the order of [`PcsAnswers`].
+fn answers(bytes: &[u8]) {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(|line| (line, str::from_utf8(line).unwrap_or("%")));
+    let mut line = || lines.next().unwrap_or_default();
+    let answers = PcsAnswers {
+        tcb_info: line().0,
+        tcb_info_issuer_chain: line().1,
+        qe_identity: line().0,
+        qe_identity_issuer_chain: line().1,
+        pck_crl: line().0,
+        pck_crl_issuer_chain: line().1,
+        root_ca_crl: line().0,
+    };
+    drop(std::hint::black_box(IntelCollateral::from_pcs(&answers)));
+}
+
+/// A policy that asks for the signatures of every quote, and accepts no measurement that there is.
+fn any_quote() -> Policy {
+    let measurements = [
+        Measurement::Sgx { mrenclave: [0; 32], mrsigner: [0; 32] },
+        Measurement::Tdx { mrtd: [0; 48], rtmr: [[0; 48]; 4] },
+    ];
+    let values = ReferenceValues { allowances: Allowance::ALL.into(), ..ReferenceValues::exactly(measurements) };
+    Policy::default().with_role(Role::Kms, values)
 }
 
 /// A policy that accepts what a fuzzer can be given seeds of.

@@ -18,6 +18,8 @@ const PERIOD: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The serial number of every PCK certificate: what a revocation list names.
 pub(crate) const PCK_SERIAL: u64 = 0x5ec0de;
+/// The serial number of the PCK CA's certificate.
+const PCK_CA_SERIAL: u64 = 0xca;
 
 type Authority = CertifiedIssuer<'static, Key>;
 
@@ -28,6 +30,7 @@ pub struct Forge {
     pub(crate) tcb_certificate: Certificate,
     pub(crate) tcb_key: Key,
     issued: UnixMillis,
+    revoked_ca: Option<u64>,
 }
 
 impl Forge {
@@ -36,7 +39,9 @@ impl Forge {
     pub fn new(issued: UnixMillis) -> Self {
         let root = CertifiedIssuer::self_signed(ca("Forged SGX Root CA", 1), Key::generate());
         let root = root.expect("names and dates fit");
-        let pck_ca = CertifiedIssuer::signed_by(ca("Forged SGX PCK Platform CA", 0), Key::generate(), &root);
+        let mut params = ca("Forged SGX PCK Platform CA", 0);
+        params.serial_number = Some(SerialNumber::from(PCK_CA_SERIAL));
+        let pck_ca = CertifiedIssuer::signed_by(params, Key::generate(), &root);
         let tcb_key = Key::generate();
         let tcb_certificate = leaf("Forged SGX TCB Signing").signed_by(&tcb_key, &root);
         Forge {
@@ -45,6 +50,7 @@ impl Forge {
             root,
             tcb_key,
             issued,
+            revoked_ca: None,
         }
     }
 
@@ -56,6 +62,11 @@ impl Forge {
     /// The same CAs, publishing at another time. Machines are installed under either alike.
     pub fn reissue(&mut self, issued: UnixMillis) {
         self.issued = issued;
+    }
+
+    /// Puts the PCK CA on the root's revocation list, and with it every machine's certificate.
+    pub fn revoke_pck_ca(&mut self) {
+        self.revoked_ca = Some(PCK_CA_SERIAL);
     }
 
     /// A machine with its PCK certificate, able to make quotes.
@@ -74,6 +85,11 @@ impl Forge {
             let seconds = i64::try_from(at.0 / 1000).expect("a date");
             OffsetDateTime::from_unix_timestamp(seconds).expect("a date")
         })
+    }
+
+    /// The root's revocation list (DER).
+    pub(crate) fn root_revocation_list(&self) -> Vec<u8> {
+        self.revocation_list(&self.root, self.revoked_ca)
     }
 
     /// A revocation list (DER) of one of the two CAs.

@@ -18,7 +18,7 @@ pub(crate) fn json(forge: &Forge, machine: &Machine, platform: Platform, revoked
     let authority = [forge.pck_ca.pem(), forge.root.pem()].concat();
     let document = json!({
         "pck_crl_issuer_chain": authority,
-        "root_ca_crl": hex(&forge.revocation_list(&forge.root, None)),
+        "root_ca_crl": hex(&forge.root_revocation_list()),
         "pck_crl": hex(&forge.revocation_list(&forge.pck_ca, revoked)),
         "tcb_info_issuer_chain": signer,
         "tcb_info_signature": sign(&tcb_info),
@@ -38,7 +38,7 @@ fn tcb_info(forge: &Forge, machine: &Machine, platform: Platform) -> Value {
         "issueDate": issued,
         "nextUpdate": next,
         "fmspc": hex(&machine.fmspc).to_uppercase(),
-        "pceId": "0000",
+        "pceId": hex(&machine.pce_id),
         "tcbType": 0,
         "tcbEvaluationDataNumber": machine.tcb_evaluation,
         "tcbLevels": machine.levels.iter().map(level).collect::<Vec<_>>(),

@@ -21,7 +21,7 @@ pub(crate) fn sgx(machine: &Machine) -> CustomExtension {
     let content = sequence(&[
         entry(&[1], octets(&machine.ppid)),
         entry(&[2], tcb()),
-        entry(&[3], octets(&[0, 0])),
+        entry(&[3], octets(&machine.pce_id)),
         entry(&[4], octets(&machine.fmspc)),
         entry(&[5], enumerated(SCALABLE)),
         entry(&[6], octets(&machine.piid)),

@@ -18,6 +18,8 @@ pub(crate) const PCE_SVN: u8 = 11;
 pub struct Machine {
     /// Family, model, stepping, platform and custom SKU.
     pub fmspc: [u8; 6],
+    /// The provisioning certification enclave's number.
+    pub pce_id: [u8; 2],
     /// The processor's number.
     pub ppid: [u8; 16],
     /// The machine's number.
@@ -57,6 +59,7 @@ impl Default for Machine {
     fn default() -> Self {
         Machine {
             fmspc: [0xf0, 0x56, 0xe1, 0, 0, 0],
+            pce_id: [0, 0],
             ppid: [0x11; 16],
             piid: [0x22; 16],
             dynamic_platform: false,

@@ -3,7 +3,7 @@
 use types::time::UnixMillis;
 
 /// Reads `2025-06-19T10:56:11Z`; a date before 1970, or in any other form, is none.
-pub(super) fn parse(text: &str) -> Option<UnixMillis> {
+pub(crate) fn parse(text: &str) -> Option<UnixMillis> {
     let [year, month, day, hour, minute, second] = fields(text.as_bytes())?;
     let in_range = year >= 1970
         && (1..=12).contains(&month)

@@ -37,6 +37,8 @@ pub(crate) struct Subject {
     pub(crate) platform: Platform,
     /// Family, model, stepping, platform and custom SKU.
     pub(crate) fmspc: [u8; 6],
+    /// The provisioning certification enclave's number.
+    pub(crate) pce_id: [u8; 2],
     /// The name (DER) of the CA that issues certificates for such machines, and whose revocation list this has.
     pub(crate) issuer: Vec<u8>,
 }
@@ -147,7 +149,12 @@ impl IntelCollateral {
         dated.extend(chain_dates(TCB_CHAIN, &parts.tcb_info_issuer_chain)?);
         dated.extend(chain_dates(QE_CHAIN, &parts.qe_identity_issuer_chain)?);
         Ok(IntelCollateral {
-            subject: Subject { platform: platform(&tcb_info.id, &qe_identity.id)?, fmspc: fmspc(&tcb_info)?, issuer },
+            subject: Subject {
+                platform: platform(&tcb_info.id, &qe_identity.id)?,
+                fmspc: number(&tcb_info.fmspc)?,
+                pce_id: number(&tcb_info.pce_id)?,
+                issuer,
+            },
             tcb_evaluation: tcb_info.tcb_evaluation_data_number.min(qe_identity.tcb_evaluation_data_number),
             dated,
             parts,
@@ -182,9 +189,9 @@ fn platform(tcb_info: &str, qe_identity: &str) -> Result<Platform, BadCollateral
     }
 }
 
-fn fmspc(tcb_info: &TcbInfo) -> Result<[u8; 6], BadCollateral> {
-    let digits = tcb_info.fmspc.to_ascii_lowercase();
-    crypto::hash::parse_hex(&digits).map_err(|_| BadCollateral::Malformed(TCB_INFO))
+/// A number in TCB info, in hexadecimal of either case.
+fn number<const N: usize>(digits: &str) -> Result<[u8; N], BadCollateral> {
+    crypto::hash::parse_hex(&digits.to_ascii_lowercase()).map_err(|_| BadCollateral::Malformed(TCB_INFO))
 }
 
 fn period(part: &'static str, issued: &str, next: &str) -> Result<Validity, BadCollateral> {

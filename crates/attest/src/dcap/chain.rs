@@ -40,9 +40,10 @@ impl PckChain {
 
     /// Which machines' collateral applies to the PCK certificate's machine.
     pub(super) fn subject(&self, platform: Platform) -> Result<Subject, Refusal> {
-        let extension = parse_pck_extension_with::<OurCrypto>(&self.certificates[0])
-            .map_err(|_| Fault::Expected("Intel's SGX extension").of(PART))?;
-        Ok(Subject { platform, fmspc: extension.fmspc, issuer: self.issuer.clone() })
+        let malformed = || Fault::Expected("Intel's SGX extension").of(PART);
+        let extension = parse_pck_extension_with::<OurCrypto>(&self.certificates[0]).map_err(|_| malformed())?;
+        let pce_id = extension.pce_id.try_into().map_err(|_| malformed())?;
+        Ok(Subject { platform, fmspc: extension.fmspc, pce_id, issuer: self.issuer.clone() })
     }
 
     /// The PCK CA's name, for people.

@@ -33,7 +33,7 @@ fn told_apart(platform: Platform, reason: String) -> Refusal {
     if BAD_SIGNATURE.iter().any(|text| reason.starts_with(text)) {
         Refusal::BadSignature
     } else if reason.contains(REVOKED_CERTIFICATE) {
-        Refusal::Revoked("platform's certificate")
+        Refusal::Revoked("platform's certificate, or one that vouches for it,")
     } else if reason == NO_LEVEL {
         Refusal::TcbBelowEveryLevel
     } else if reason == REVOKED_TCB {

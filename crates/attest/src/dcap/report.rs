@@ -7,7 +7,7 @@ use dcap_qvl::{PckIdentity, QuoteClaims};
 use types::time::UnixMillis;
 
 use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, PlatformId};
-use crate::collateral::IntelCollateral;
+use crate::collateral::{IntelCollateral, date};
 use crate::dcap::strict;
 use crate::evidence::ReportData;
 use crate::validity::Validity;
@@ -31,13 +31,21 @@ pub(super) fn claims(quote: &QuoteClaims, collateral: &IntelCollateral, validity
         product_id: report.product_id,
         config_id: report.config_id,
         tcb_status: strict::status(quote.tcb.status),
-        tcb_date: UnixMillis(quote.platform.tcb_date_tag.saturating_mul(1000)),
+        tcb_date: tcb_date(quote),
         advisories: quote.tcb.advisory_ids.clone(),
         weaknesses: strict::weaknesses(&quote.platform.pck),
         platform_ids: platform_ids(&quote.platform.pck),
         endorsements: Endorsements::Intel { issued: collateral.issued(), tcb_evaluation: quote.tcb.eval_data_number },
         validity,
     }
+}
+
+/// The oldest of the dates of the levels that the machine, its TDX module and its quoting enclave reach.
+fn tcb_date(quote: &QuoteClaims) -> UnixMillis {
+    let launched = &quote.platform.tcb_level.tcb_date;
+    let current = quote.platform.current_tcb_level.as_ref().map(|level| &level.tcb_date);
+    let dates = [launched, &quote.qe.tcb_level.tcb_date].into_iter().chain(current);
+    dates.map(|text| date::parse(text).unwrap_or(UnixMillis(0))).min().expect("there are two at least")
 }
 
 /// What the two kinds of report have in common.

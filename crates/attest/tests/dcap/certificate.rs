@@ -1,7 +1,7 @@
-//! Certificates in the interoperable RA-TLS form: ours with forged evidence, and third parties', byte for byte.
+//! Certificates in the interoperable RA-TLS form with forged evidence: ours, and in the forms of third parties.
 //!
 //! The third parties' forms are those of Gramine, of Intel's SGX SDK and of rats-tls, as the Confidential Computing
-//! Consortium's "Interoperable RA-TLS" documents and its published certificates have them.
+//! Consortium's "Interoperable RA-TLS" documents have them; their own certificates are in `third_party`.
 
 use std::sync::Arc;
 
@@ -22,8 +22,10 @@ use rcgen::{CertificateParams, CustomExtension, KeyPair, PKCS_ECDSA_P384_SHA384}
 use types::service::Role;
 
 use crate::forged::{NOW, REPORT_DATA, believing, collateral_of, domain_values, enclave_values};
+use crate::samples::policy;
 
-fn check_accepted(attester: &dyn Attester, policy: &Policy, collateral: &Collateral) {
+/// Accepted by whoever believes the forge, and refused by everyone else.
+fn check_believers(attester: &dyn Attester, forge: &Forge, values: ReferenceValues, collateral: &Collateral) {
     let validity = Validity::starting(NOW, std::time::Duration::from_secs(3600));
     let authority = CertificateAuthority::generate("house".parse().unwrap(), validity).unwrap();
     let key = LeafKey::generate().public();
@@ -35,9 +37,14 @@ fn check_accepted(attester: &dyn Attester, policy: &Policy, collateral: &Collate
         evidence: &attest_key(attester, key.spki(), NOW).unwrap(),
         validity,
     });
-    let verifier = Verifier { policy, collateral };
-    let peer = verifier.appraise_certificate(&leaf.unwrap(), &[Role::Kms], authority.deployment(), NOW).unwrap();
+    let leaf = leaf.unwrap();
+    let appraised = |policy: Policy| {
+        Verifier { policy: &policy, collateral }.appraise_certificate(&leaf, &[Role::Kms], authority.deployment(), NOW)
+    };
+    let peer = appraised(believing(forge, values.clone())).unwrap();
     assert_eq!((peer.role, peer.claims.platform()), (Role::Kms, attester.platform()));
+    let refused = appraised(policy(values)).map(|_| ());
+    assert_eq!(refused, Err(Refusal::OtherRoot(attester.platform())));
 }
 
 #[test]
@@ -46,14 +53,14 @@ fn our_certificates_carry_quotes() {
     let machine = Machine::default();
     let installed = forge.install(machine.clone());
     let enclave = Enclave::new(REPORT_DATA);
-    let policy = believing(&forge, enclave_values(&enclave));
+    let values = enclave_values(&enclave);
     let attester = SgxAttester { forge: forge.clone(), machine: machine.clone(), enclave };
-    check_accepted(&attester, &policy, &collateral_of(&installed, Platform::Sgx));
+    check_believers(&attester, &forge, values, &collateral_of(&installed, Platform::Sgx));
     for version in [DomainVersion::V4, DomainVersion::V5] {
         let domain = Domain { version, ..Domain::new(REPORT_DATA) };
-        let policy = believing(&forge, domain_values(&domain));
+        let values = domain_values(&domain);
         let attester = TdxAttester { forge: forge.clone(), machine: machine.clone(), domain };
-        check_accepted(&attester, &policy, &collateral_of(&installed, Platform::Tdx));
+        check_believers(&attester, &forge, values, &collateral_of(&installed, Platform::Tdx));
     }
 }
 

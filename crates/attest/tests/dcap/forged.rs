@@ -10,7 +10,7 @@ use attest::refusal::Refusal;
 use forge::{Domain, DomainVersion, Enclave, Forge, Installed, Level, Machine};
 use types::time::UnixMillis;
 
-use crate::samples::{appraise, policy};
+use crate::samples::{appraise, pem, policy};
 
 /// 2026-11-23T12:00:00Z.
 pub(crate) const NOW: UnixMillis = UnixMillis(1_795_435_200_000);
@@ -117,12 +117,6 @@ fn two_forges_share_nothing() {
 
 /// The quote with another root at the end of its chain, which has the same length.
 fn splice_root(quote: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
-    let pem = |der: &[u8]| {
-        use base64::Engine as _;
-        let text = base64::engine::general_purpose::STANDARD.encode(der);
-        let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line)).collect();
-        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
-    };
     let kept = quote.strip_suffix(pem(old).as_bytes()).unwrap();
     let mut spliced = [kept, pem(new).as_bytes()].concat();
     let change = i64::try_from(spliced.len()).unwrap() - i64::try_from(quote.len()).unwrap();
@@ -195,10 +189,40 @@ fn what_is_revoked_no_allowance_saves() {
     assert_eq!(revoked, Err(Refusal::Tcb(TcbStatus::Revoked)));
     let machine = Machine { revoked: true, ..Machine::default() };
     let revoked = sgx_with(machine, &enclave, allowing_all).map(|_| ());
-    assert_eq!(revoked, Err(Refusal::Revoked("platform's certificate")));
+    assert_eq!(revoked, Err(Refusal::Revoked(CERTIFICATE)));
     let below = Machine { levels: vec![Level { svn: 6, ..Level::rated("UpToDate") }], ..Machine::default() };
     let below = tdx_with(below, &domain(DomainVersion::V4), allowing_all).map(|_| ());
     assert_eq!(below, Err(Refusal::TcbBelowEveryLevel));
+}
+
+/// What a refusal calls it.
+const CERTIFICATE: &str = "platform's certificate, or one that vouches for it,";
+
+/// TCB info rates machines of one kind under one provisioning certification enclave.
+#[test]
+fn collateral_for_another_pce_or_kind_is_no_collateral() {
+    let forge = Forge::new(NOW);
+    let machine = forge.install(Machine::default());
+    let enclave = Enclave::new(REPORT_DATA);
+    let evidence = Evidence::new(Platform::Sgx, machine.sgx_quote(&enclave)).unwrap();
+    let policy = believing(&forge, enclave_values(&enclave));
+    for other in [Machine { pce_id: [0, 1], ..Machine::default() }, Machine { fmspc: [1; 6], ..Machine::default() }] {
+        let collateral = collateral_of(&forge.install(other), Platform::Sgx);
+        let refused = appraise(&evidence, &REPORT_DATA, &policy, &collateral, NOW).map(|_| ());
+        assert!(matches!(refused, Err(Refusal::CollateralMissing { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn with_its_ca_every_machine_is_revoked() {
+    let mut forge = Forge::new(NOW);
+    forge.revoke_pck_ca();
+    let machine = forge.install(Machine::default());
+    let domain = domain(DomainVersion::V5);
+    let evidence = Evidence::new(Platform::Tdx, machine.tdx_quote(&domain)).unwrap();
+    let collateral = collateral_of(&machine, Platform::Tdx);
+    let revoked = appraise(&evidence, &REPORT_DATA, &believing(&forge, domain_values(&domain)), &collateral, NOW);
+    assert_eq!(revoked.map(|_| ()), Err(Refusal::Revoked(CERTIFICATE)));
 }
 
 #[test]
@@ -232,4 +256,10 @@ fn advisories_and_dates_are_those_of_the_level() {
     let claims = sgx_with(machine, &Enclave::new(REPORT_DATA), allowing_all).unwrap();
     assert_eq!(claims.advisories, ["INTEL-SA-00001", "INTEL-SA-00002"]);
     assert_eq!(claims.tcb_date, UnixMillis(1_748_736_000_000));
+
+    // The quoting enclave's level is of 2026-01-01, and the older one counts.
+    let newer = Level { date: "2026-06-01T00:00:00Z", ..Level::rated("UpToDate") };
+    let machine = Machine { levels: vec![newer], ..Machine::default() };
+    let claims = sgx_with(machine, &Enclave::new(REPORT_DATA), strictly).unwrap();
+    assert_eq!(claims.tcb_date, UnixMillis(1_767_225_600_000));
 }

@@ -7,3 +7,4 @@ mod forged;
 mod malleability;
 mod real;
 mod samples;
+mod third_party;

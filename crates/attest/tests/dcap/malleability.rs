@@ -7,11 +7,15 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use attest::Verified;
+use attest::claims::Claims;
 use attest::dcap::layout::fields;
 use attest::evidence::Evidence;
 use attest::refusal::{Fault, Refusal};
+use x509_parser::pem::Pem;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::samples::{GOOD, Sample, appraise, policy};
+use crate::samples::{GOOD, Sample, appraise, pem, policy};
 
 const BEGIN: &str = "<!-- begin of the table: made by a test -->\n";
 const END: &str = "<!-- end of the table -->\n";
@@ -28,11 +32,20 @@ impl<'a> Judge<'a> {
         Judge { sample, policy: policy(sample.lenient()), collateral: sample.collateral() }
     }
 
+    fn judged(&self, quote: &[u8]) -> Result<Verified<Claims>, Refusal> {
+        let evidence = Evidence::decode(quote)?;
+        appraise(&evidence, &self.sample.report_data(), &self.policy, &self.collateral, self.sample.now())
+    }
+
     fn refusal(&self, quote: &[u8]) -> Option<Refusal> {
-        let judged = Evidence::decode(quote).and_then(|evidence| {
-            appraise(&evidence, &self.sample.report_data(), &self.policy, &self.collateral, self.sample.now())
-        });
-        judged.err()
+        self.judged(quote).err()
+    }
+
+    /// It is accepted, and says what the real quote says.
+    fn check_says_the_same(&self, quote: &[u8]) {
+        assert_ne!(quote, self.sample.quote());
+        assert_eq!(self.judged(quote), self.judged(self.sample.quote()));
+        assert_eq!(self.refusal(quote), None);
     }
 
     fn outcome(&self, quote: &[u8]) -> &'static str {
@@ -43,7 +56,6 @@ impl<'a> Judge<'a> {
             Some(Refusal::OtherRoot(_)) => "other root",
             Some(Refusal::CollateralMissing { .. }) => "no collateral",
             Some(Refusal::Expired { .. } | Refusal::NotYetValid { .. }) => "out of date",
-            Some(Refusal::PlatformNotAccepted { .. }) => "platform not accepted",
             Some(Refusal::Unverifiable { .. }) => "refused by the verifier",
             Some(other) => panic!("an outcome that the table has no name for: {other:?}"),
         }
@@ -133,10 +145,51 @@ fn a_signatures_twin_is_accepted_and_says_the_same() {
             let s = at(quote, name).start + 32..at(quote, name).end;
             let mut twin = quote.to_vec();
             twin[s.clone()].copy_from_slice(&order_minus(quote[s].try_into().unwrap()));
-            assert_ne!(twin, quote);
-            assert_eq!(judge.refusal(&twin), None, "{name}");
+            judge.check_says_the_same(&twin);
         }
     }
+}
+
+/// The certificates in a quote have twins too, all but the root, which is pinned byte for byte.
+#[test]
+fn a_certificates_twin_is_accepted_and_says_the_same() {
+    for sample in GOOD {
+        let (judge, quote) = (Judge::new(&sample), sample.quote());
+        let chain = &quote[at(quote, "PCK certificate chain")];
+        let certificates: Vec<_> = Pem::iter_from_buffer(chain).map(|pem| pem.unwrap().contents).collect();
+        let with_twin = |changed: usize| {
+            let mut twins = certificates.clone();
+            twins[changed] = certificate_twin(&certificates[changed]);
+            let text: String = twins.iter().map(|der| pem(der)).collect();
+            with_chain(quote, text.as_bytes())
+        };
+        judge.check_says_the_same(&with_twin(0));
+        judge.check_says_the_same(&with_twin(1));
+        assert_eq!(judge.outcome(&with_twin(2)), "other root");
+    }
+}
+
+/// The certificate with (r, n − s) in place of (r, s).
+fn certificate_twin(der: &[u8]) -> Vec<u8> {
+    let (_, certificate) = X509Certificate::from_der(der).unwrap();
+    let signature = &certificate.signature_value.data;
+    let r_end = 4 + usize::from(signature[3]);
+    let s = signature[r_end + 2..].strip_prefix(&[0]).unwrap_or(&signature[r_end + 2..]);
+    let mut padded = [0; 32];
+    padded[32 - s.len()..].copy_from_slice(s);
+    let s = integer(&order_minus(padded));
+    let pair = [&signature[2..r_end], &s].concat();
+    let bits = [&[0, 0x30, pair.len() as u8][..], &pair].concat();
+    // Before the signature stand the sequence's head of 4 bytes, and the bit string's of 3.
+    let content = [&der[4..der.len() - signature.len() - 3], &[3, bits.len() as u8], &bits].concat();
+    [&[0x30, 0x82][..], &u16::try_from(content.len()).unwrap().to_be_bytes(), &content].concat()
+}
+
+/// A positive INTEGER (DER).
+fn integer(digits: &[u8]) -> Vec<u8> {
+    let digits = &digits[digits.iter().position(|digit| *digit != 0).unwrap()..];
+    let sign = if digits[0] < 0x80 { &[][..] } else { &[0] };
+    [&[2, (sign.len() + digits.len()) as u8][..], sign, digits].concat()
 }
 
 /// The order of P-256 (FIPS 186-5; SP 800-186, section 3.2.1.3) minus a number below it.
@@ -162,7 +215,7 @@ fn the_chains_nul_may_be_absent_and_nothing_else_may_be_there() {
         let (judge, quote) = (Judge::new(&sample), sample.quote());
         let chain = &quote[at(quote, "PCK certificate chain")];
         let without_nul = chain.strip_suffix(&[0]).unwrap();
-        assert_eq!(judge.refusal(&with_chain(quote, without_nul)), None);
+        judge.check_says_the_same(&with_chain(quote, without_nul));
         let text = std::str::from_utf8(without_nul).unwrap();
         let first = &text[..text.find("-----END").unwrap()];
         let others = [

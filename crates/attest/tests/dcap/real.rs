@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use attest::claims::{Endorsements, Measurement, Mode, TcbStatus};
 use attest::collateral::Collateral;
 use attest::dcap::IntelRoot;
-use attest::dcap::layout::without_padding;
+use attest::dcap::layout::{fields, without_padding};
 use attest::evidence::{Evidence, ReportData};
 use attest::platform::Platform;
 use attest::reference::{Accepted, Allowance, CollateralFloor, ReferenceValues};
@@ -121,25 +121,51 @@ fn weaknesses_are_allowed_one_by_one() {
 }
 
 #[test]
-fn below_the_minimum_tcb_there_are_four_refusals() {
+fn below_the_minimum_tcb_there_are_three_refusals() {
     let anything = ReferenceValues::exactly([TDX_OUT_OF_DATE.measurement()]);
     let anything = ReferenceValues { allowances: Allowance::ALL.into(), ..anything };
     check_refused(&TDX_OUT_OF_DATE, anything, &Refusal::TcbBelowEveryLevel);
 
-    let (found, minimum) = (UnixMillis(1_710_288_000_000), UnixMillis(1_710_288_000_001));
-    let newer = ReferenceValues { minimum_tcb_date: minimum, ..SGX_V3.lenient() };
-    check_refused(&SGX_V3, newer, &Refusal::TcbTooOld { found, minimum });
-    assert!(SGX_V3.appraise(ReferenceValues { minimum_tcb_date: found, ..SGX_V3.lenient() }, SGX_V3.now()).is_ok());
+    for sample in GOOD {
+        let found = sample.appraise(sample.lenient(), sample.now()).unwrap().tcb_date;
+        let minimum = UnixMillis(found.0 + 1);
+        let newer = ReferenceValues { minimum_tcb_date: minimum, ..sample.lenient() };
+        check_refused(&sample, newer, &Refusal::TcbTooOld { found, minimum });
+        let exactly = ReferenceValues { minimum_tcb_date: found, ..sample.lenient() };
+        assert!(sample.appraise(exactly, sample.now()).is_ok());
 
-    let version = ReferenceValues { minimum_security_version: 1, ..SGX_V3.lenient() };
-    check_refused(&SGX_V3, version, &Refusal::SecurityVersion { found: 0, minimum: 1 });
+        let version = ReferenceValues { minimum_security_version: 1, ..sample.lenient() };
+        check_refused(&sample, version, &Refusal::SecurityVersion { found: 0, minimum: 1 });
+    }
+}
 
-    let issued = UnixMillis(1_750_327_278_001);
-    for floor in
-        [CollateralFloor { issued, tcb_evaluation: 0 }, CollateralFloor { issued: UnixMillis(0), tcb_evaluation: 18 }]
-    {
-        let values = ReferenceValues { collateral_floor: floor, ..SGX_V3.lenient() };
-        check_refused(&SGX_V3, values, &Refusal::CollateralBelowFloor);
+/// A host can turn the clock back to when old collateral was in date; the floor does not move with it.
+#[test]
+fn collateral_below_the_floor_is_refused_at_any_time() {
+    for sample in GOOD {
+        let claims = sample.appraise(sample.lenient(), sample.now()).unwrap();
+        let Endorsements::Intel { issued, tcb_evaluation } = claims.endorsements else { panic!("{claims:?}") };
+        let with = |collateral_floor| ReferenceValues { collateral_floor, ..sample.lenient() };
+        assert!(sample.appraise(with(CollateralFloor { issued, tcb_evaluation }), sample.now()).is_ok());
+        let later = UnixMillis(issued.0 + 1);
+        check_refused(&sample, with(CollateralFloor { issued: later, tcb_evaluation }), &Refusal::CollateralBelowFloor);
+        let tcb_evaluation = tcb_evaluation + 1;
+        check_refused(&sample, with(CollateralFloor { issued, tcb_evaluation }), &Refusal::CollateralBelowFloor);
+    }
+}
+
+/// No real quote here is of debug mode, and the bit can't be set: forged machines show what is refused when it is.
+#[test]
+fn the_debug_bit_is_under_the_signature() {
+    for sample in GOOD {
+        let name = if sample.evidence().platform() == Platform::Sgx { "ATTRIBUTES" } else { "TDATTRIBUTES" };
+        let attributes = fields(sample.quote()).unwrap().into_iter().find(|field| field.name == name).unwrap();
+        let mut quote = sample.quote().to_vec();
+        quote[attributes.range.start] ^= if sample.evidence().platform() == Platform::Sgx { 2 } else { 1 };
+        let changed = Evidence::decode(&quote).unwrap();
+        let policy = policy(sample.lenient());
+        let refused = appraise(&changed, &sample.report_data(), &policy, &sample.collateral(), sample.now());
+        assert_eq!(refused.map(|_| ()), Err(Refusal::BadSignature), "{}", sample.name);
     }
 }
 
@@ -181,17 +207,36 @@ fn other_code_and_other_configurations_are_refused() {
 
 #[test]
 fn collateral_for_other_machines_is_no_collateral() {
-    let kind = "00a067110000 (C=US, ST=CA, L=Santa Clara, O=Intel Corporation, CN=Intel SGX PCK Processor CA)";
-    for collateral in [Collateral::default(), TDX_V4.collateral()] {
-        let refused =
-            appraise(&SGX_V3.evidence(), &SGX_V3.report_data(), &policy(SGX_V3.lenient()), &collateral, SGX_V3.now());
-        match refused.map(|_| ()) {
-            Err(Refusal::CollateralMissing { platform: Platform::Sgx, kind: found }) => {
-                assert_eq!(sorted(&found), sorted(kind));
+    const PROCESSOR: &str = "C=US, ST=CA, L=Santa Clara, O=Intel Corporation, CN=Intel SGX PCK Processor CA";
+    const PLATFORM: &str = "C=US, ST=CA, L=Santa Clara, O=Intel Corporation, CN=Intel SGX PCK Platform CA";
+    let cases = [
+        (&SGX_V3, format!("00a067110000 ({PROCESSOR})"), &TDX_V4),
+        (&TDX_V4, format!("b0c06f000000 ({PLATFORM})"), &SGX_V3),
+        (&TDX_V5, format!("b0c06f000000 ({PLATFORM})"), &SGX_V3),
+    ];
+    for (sample, kind, other) in cases {
+        for collateral in [Collateral::default(), other.collateral()] {
+            let policy = policy(sample.lenient());
+            let refused = appraise(&sample.evidence(), &sample.report_data(), &policy, &collateral, sample.now());
+            match refused.map(|_| ()) {
+                Err(Refusal::CollateralMissing { platform, kind: found }) => {
+                    assert_eq!(platform, sample.evidence().platform());
+                    assert_eq!(sorted(&found), sorted(&kind));
+                }
+                refused => panic!("{refused:?}"),
             }
-            other => panic!("{other:?}"),
         }
     }
+}
+
+/// The two TDX machines are of one kind, and the older one's collateral has run out when the newer one's holds.
+#[test]
+fn collateral_of_the_same_kind_must_still_hold() {
+    let policy = policy(TDX_V5.lenient());
+    let refused =
+        appraise(&TDX_V5.evidence(), &TDX_V5.report_data(), &policy, &TDX_V4.collateral(), TDX_V5.now()).map(|_| ());
+    let not_after = UnixMillis(1_752_920_163_000);
+    assert_eq!(refused, Err(Refusal::Expired { what: "TCB info", not_after }));
 }
 
 /// The parts of a name, in whichever order it is shown.

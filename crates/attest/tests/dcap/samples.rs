@@ -111,3 +111,11 @@ pub(crate) fn appraise(
 ) -> Result<Verified<Claims>, Refusal> {
     Verifier { policy, collateral }.appraise(evidence, report_data, Role::Kms, now)
 }
+
+/// A certificate as quotes carry it (RFC 7468).
+pub(crate) fn pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line)).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
