@@ -4,7 +4,6 @@
 //! trust on its way: a wrong byte refuses evidence, never accepts it. What is read here, dates and which machines it is
 //! for, only chooses among collateral and tells a cache when to renew it.
 
-mod date;
 pub(crate) mod intel;
 mod pcs;
 

@@ -10,8 +10,8 @@ use types::time::UnixMillis;
 use x509_parser::prelude::parse_x509_crl;
 
 use crate::certificate;
-use crate::collateral::date;
 use crate::collateral::pcs::PcsAnswers;
+use crate::date;
 use crate::pem::{self, BadPem};
 use crate::platform::Platform;
 use crate::refusal::Refusal;
