@@ -27,6 +27,7 @@ pub mod certificate;
 pub mod claims;
 pub mod collateral;
 pub mod dcap;
+mod der;
 pub mod evidence;
 pub mod extension;
 pub mod fuzz;
@@ -37,6 +38,7 @@ pub mod platform;
 pub mod reference;
 pub mod refusal;
 pub mod simulated;
+pub mod snp;
 pub mod validity;
 mod verified;
 
