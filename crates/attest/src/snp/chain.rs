@@ -143,3 +143,42 @@ fn rsa_key(spki: &[u8]) -> Result<RsaPublicKey<'_>, Fault> {
     key.end()?;
     Ok(RsaPublicKey { modulus, exponent })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snp::root::{AmdRoots, ask};
+    use crate::snp::tcb::{SnpProduct, SnpTcb};
+
+    const NOW: UnixMillis = UnixMillis(1_780_272_000_000);
+    const MILAN: &[u8] = include_bytes!("../../tests/data/snp/vcek_milan.der");
+    const TURIN: &[u8] = include_bytes!("../../tests/data/snp/vcek_turin.der");
+
+    /// Two certificates of AMD's, one in each encoding.
+    #[test]
+    fn real_keys_lead_to_their_own_root() {
+        let roots = AmdRoots::default();
+        for (der, product, algorithm) in
+            [(MILAN, SnpProduct::Milan, &WITH_TRAILER[..]), (TURIN, SnpProduct::Turin, &WITHOUT_TRAILER)]
+        {
+            let vek = Vek::read(der).expect("a VCEK");
+            assert_eq!(vek.product(), product);
+            assert_eq!(Signed::read(der).map(|signed| signed.algorithm).ok(), Some(algorithm));
+            assert!(check(roots.certificate(product), ask(product), &vek, NOW).is_ok(), "{product}");
+            let genoa = SnpProduct::Genoa;
+            let other = check(roots.certificate(genoa), ask(product), &vek, NOW);
+            assert_eq!(other, Err(Refusal::OtherRoot(Platform::SevSnp)));
+            let other = check(roots.certificate(genoa), ask(genoa), &vek, NOW);
+            assert_eq!(other, Err(unverifiable("another CA issued the endorsement key's certificate")));
+        }
+    }
+
+    #[test]
+    fn a_turin_key_has_the_fifth_version_and_a_short_chip_id() {
+        let vek = Vek::read(TURIN).expect("a VCEK");
+        assert_eq!(vek.tcb(), SnpTcb { fmc: 0, boot_loader: 0, tee: 0, snp: 0, microcode: 9 });
+        let chip = vek.chip().expect("a chip's key");
+        assert_eq!(chip[..8], [0x1e, 0x55, 0x0a, 0x8e, 0xe5, 0xcf, 0x9f, 0x4d]);
+        assert_eq!(chip[8..], [0; 56]);
+    }
+}
