@@ -28,6 +28,7 @@ pub mod claims;
 pub mod collateral;
 pub mod date;
 pub mod dcap;
+mod der;
 pub mod evidence;
 pub mod extension;
 pub mod fuzz;
@@ -40,6 +41,7 @@ pub mod reference;
 pub mod refusal;
 pub mod session;
 pub mod simulated;
+pub mod snp;
 pub mod validity;
 mod verified;
 

@@ -43,7 +43,7 @@ use crate::verified::Verified;
 
 pub use measured::Measured;
 pub use refusal::{Malformed, ManifestRefusal};
-pub use text::{BadText, parse_allowance, parse_config_id, parse_platform_id};
+pub use text::{BadText, parse_allowance, parse_config_id, parse_platform_id, parse_snp_author, parse_snp_tcb};
 pub use verify::{LastSeen, verify};
 pub use wire::BadWire;
 

@@ -11,6 +11,8 @@ const LINE_CHARS: usize = 64;
 pub(crate) const PRIVATE_KEY: &str = "PRIVATE KEY";
 /// The label of a SubjectPublicKeyInfo.
 pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
+/// The label of a revocation list (RFC 7468, section 6).
+pub(crate) const REVOCATION_LIST: &str = "X509 CRL";
 /// The label of an X.509 certificate.
 pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 

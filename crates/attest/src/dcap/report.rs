@@ -6,7 +6,7 @@ use dcap_qvl::quote::{EnclaveReport, Report, TDReport10};
 use dcap_qvl::{PckIdentity, QuoteClaims};
 use types::time::UnixMillis;
 
-use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, PlatformId};
+use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, PlatformId, Specifics};
 use crate::collateral::IntelCollateral;
 use crate::dcap::strict;
 use crate::evidence::ReportData;
@@ -35,6 +35,7 @@ pub(super) fn claims(quote: &QuoteClaims, collateral: &IntelCollateral, validity
         advisories: quote.tcb.advisory_ids.clone(),
         weaknesses: strict::weaknesses(&quote.platform.pck),
         platform_ids: platform_ids(&quote.platform.pck),
+        specifics: Specifics::None,
         endorsements: Endorsements::Intel { issued: collateral.issued(), tcb_evaluation: quote.tcb.eval_data_number },
         validity,
     }

@@ -14,7 +14,7 @@ use types::digest::Digest;
 use types::service::Role;
 use types::time::UnixMillis;
 
-use crate::claims::{ConfigId, Measurement, PlatformId};
+use crate::claims::{ConfigId, Measurement, PlatformId, SnpAuthor};
 use crate::identity::Deployment;
 use crate::manifest::auditors::{Auditor, Auditors};
 use crate::manifest::key::AuditorKey;
@@ -23,6 +23,7 @@ use crate::manifest::text::{Date, Hex, HexBytes, Text};
 use crate::manifest::{Malformed, Manifest};
 use crate::reference::{Accepted, Allowance, CollateralFloor, ReferenceValues};
 use crate::simulated::SimulatedRootKey;
+use crate::snp::{SnpProduct, SnpTcb};
 
 /// The version of this format.
 const SCHEMA: u32 = 1;
@@ -86,10 +87,28 @@ struct RoleDocument {
     measurements: Vec<MeasurementDocument>,
     #[serde(default, skip_serializing_if = "is_zero")]
     minimum_security_version: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    minimum_snp_tcb: Vec<SnpTcbDocument>,
     #[serde(skip_serializing_if = "Option::is_none")]
     minimum_tcb_date: Option<Date>,
     #[serde(skip_serializing_if = "Option::is_none")]
     platform_ids: Option<Vec<Text<PlatformId>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snp_authors: Option<Vec<Text<SnpAuthor>>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    snp_vmpl: u32,
+}
+
+/// The lowest versions of one product's firmware; products count differently.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SnpTcbDocument {
+    boot_loader: u8,
+    fmc: u8,
+    microcode: u8,
+    product: Text<SnpProduct>,
+    snp: u8,
+    tee: u8,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -224,6 +243,9 @@ impl RoleDocument {
                 issued: floor.issued.0,
                 tcb_evaluation: floor.tcb_evaluation,
             }),
+            minimum_snp_tcb: self.minimum_snp_tcb.into_iter().map(SnpTcbDocument::read).collect(),
+            snp_vmpl: self.snp_vmpl,
+            snp_authors: accepted(self.snp_authors, |author| author.0)?,
             allowances: self.allowances.into_iter().map(|allowance| allowance.0).collect(),
         })
     }
@@ -239,7 +261,22 @@ impl RoleDocument {
             minimum_security_version: values.minimum_security_version,
             minimum_tcb_date: (values.minimum_tcb_date != NO_DATE).then_some(Date(values.minimum_tcb_date)),
             platform_ids: listed(&values.platform_ids, |id| Text(id.clone())),
+            minimum_snp_tcb: sorted(values.minimum_snp_tcb.iter().map(SnpTcbDocument::write)),
+            snp_authors: listed(&values.snp_authors, |author| Text(*author)),
+            snp_vmpl: values.snp_vmpl,
         }
+    }
+}
+
+impl SnpTcbDocument {
+    fn read(self) -> (SnpProduct, SnpTcb) {
+        let SnpTcbDocument { boot_loader, fmc, microcode, product, snp, tee } = self;
+        (product.0, SnpTcb { fmc, boot_loader, tee, snp, microcode })
+    }
+
+    fn write((product, tcb): (&SnpProduct, &SnpTcb)) -> Self {
+        let SnpTcb { fmc, boot_loader, tee, snp, microcode } = *tcb;
+        SnpTcbDocument { boot_loader, fmc, microcode, product: Text(*product), snp, tee }
     }
 }
 

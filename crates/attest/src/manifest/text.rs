@@ -8,11 +8,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use types::time::UnixMillis;
 
-use crate::claims::{ConfigId, PlatformId};
+use crate::claims::{ConfigId, PlatformId, SnpAuthor};
 use crate::date;
 use crate::identity::Deployment;
 use crate::manifest::key::AuditorKey;
 use crate::reference::Allowance;
+use crate::snp::{SnpProduct, SnpTcb};
 
 /// `N` bytes in lower-case hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,13 +50,51 @@ pub fn parse_allowance(name: &str) -> Result<Allowance, BadText> {
 /// # Errors
 /// [`BadText`] for another kind or length.
 pub fn parse_platform_id(text: &str) -> Result<PlatformId, BadText> {
-    let bad = BadText("ppid:HEX or piid:HEX, of 32 digits");
+    let bad = BadText("ppid:HEX, piid:HEX (32 digits), chip:HEX (128) or tpm-key:HEX (64)");
     let (kind, digits) = text.split_once(':').ok_or(bad.clone())?;
-    match kind {
-        "ppid" => parse_hex(digits).map(PlatformId::Ppid).map_err(|_| bad),
-        "piid" => parse_hex(digits).map(PlatformId::Piid).map_err(|_| bad),
+    let id = match kind {
+        "ppid" => parse_hex(digits).map(PlatformId::Ppid),
+        "piid" => parse_hex(digits).map(PlatformId::Piid),
+        "chip" => parse_hex(digits).map(PlatformId::ChipId),
+        "tpm-key" => parse_hex(digits).map(PlatformId::TpmKey),
+        _ => return Err(bad),
+    };
+    id.map_err(|_| bad)
+}
+
+/// Who signed an SEV-SNP launch, as [`SnpAuthor`] displays it.
+///
+/// # Errors
+/// [`BadText`] for anything else.
+pub fn parse_snp_author(text: &str) -> Result<SnpAuthor, BadText> {
+    match text {
+        "anonymous" => Ok(SnpAuthor::Anonymous),
+        digest => parse_hex(digest).map(SnpAuthor::Key).map_err(|_| BadText("anonymous, or 96 hexadecimal digits")),
+    }
+}
+
+/// The lowest firmware of a product: `Milan:BOOT_LOADER,TEE,SNP,MICROCODE`, and for Turin a fifth number, its FMC.
+///
+/// # Errors
+/// [`BadText`] for anything else.
+pub fn parse_snp_tcb(text: &str) -> Result<(SnpProduct, SnpTcb), BadText> {
+    let bad = BadText("Milan:BOOT_LOADER,TEE,SNP,MICROCODE, and for Turin a fifth number, its FMC");
+    let (product, versions) = text.split_once(':').ok_or(bad.clone())?;
+    let versions: Vec<u8> = versions.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| bad.clone())?;
+    match (parse_snp_product(product)?, &versions[..]) {
+        (SnpProduct::Turin, &[boot_loader, tee, snp, microcode, fmc]) => {
+            Ok((SnpProduct::Turin, SnpTcb { fmc, boot_loader, tee, snp, microcode }))
+        }
+        (SnpProduct::Turin, _) => Err(bad),
+        (product, &[boot_loader, tee, snp, microcode]) => {
+            Ok((product, SnpTcb { fmc: 0, boot_loader, tee, snp, microcode }))
+        }
         _ => Err(bad),
     }
+}
+
+fn parse_snp_product(name: &str) -> Result<SnpProduct, BadText> {
+    SnpProduct::ALL.into_iter().find(|product| product.as_str() == name).ok_or(BadText("Milan, Genoa or Turin"))
 }
 
 /// A config id as it displays: lower-case hexadecimal.
@@ -80,6 +119,18 @@ impl Named for Allowance {
 impl Named for PlatformId {
     fn read(text: &str) -> Result<Self, String> {
         parse_platform_id(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Named for SnpAuthor {
+    fn read(text: &str) -> Result<Self, String> {
+        parse_snp_author(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Named for SnpProduct {
+    fn read(text: &str) -> Result<Self, String> {
+        parse_snp_product(text).map_err(|error| error.to_string())
     }
 }
 
@@ -162,12 +213,41 @@ mod tests {
             assert_eq!(parse_allowance(allowance.as_str()), Ok(allowance));
         }
         assert!(parse_allowance("Debug-mode").is_err());
-        for id in [PlatformId::Ppid([0xab; 16]), PlatformId::Piid([0; 16])] {
+        let ids = [
+            PlatformId::Ppid([0xab; 16]),
+            PlatformId::Piid([0; 16]),
+            PlatformId::ChipId([1; 64]),
+            PlatformId::TpmKey([2; 32]),
+        ];
+        for id in ids {
             assert_eq!(parse_platform_id(&id.to_string()), Ok(id));
         }
         for bad in ["", "ppid", "ppid:", "ppid:00", &format!("PPID:{}", "0".repeat(32)), &"0".repeat(32)] {
             assert!(parse_platform_id(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn snp_firmware_and_authors_read() {
+        let tcb = |fmc| SnpTcb { fmc, boot_loader: 4, tee: 0, snp: 24, microcode: 219 };
+        assert_eq!(parse_snp_tcb("Milan:4,0,24,219"), Ok((SnpProduct::Milan, tcb(0))));
+        assert_eq!(parse_snp_tcb("Turin:4,0,24,219,7"), Ok((SnpProduct::Turin, tcb(7))));
+        for bad in [
+            "",
+            "Milan",
+            "Milan:",
+            "Milan:4,0,24",
+            "Milan:4,0,24,219,7",
+            "Turin:4,0,24,219",
+            "Rome:1,2,3,4",
+            "Milan:4,0,24,256",
+        ] {
+            assert!(parse_snp_tcb(bad).is_err(), "{bad}");
+        }
+        for author in [SnpAuthor::Anonymous, SnpAuthor::Key([9; 48])] {
+            assert_eq!(parse_snp_author(&author.to_string()), Ok(author));
+        }
+        assert!(parse_snp_author("nobody").is_err());
     }
 
     #[test]

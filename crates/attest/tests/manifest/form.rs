@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use attest::claims::{ConfigId, Measurement, PlatformId};
+use attest::claims::{ConfigId, Measurement, PlatformId, SnpAuthor};
 use attest::manifest::auditors::{Auditor, Auditors};
 use attest::manifest::envelope::{Envelope, MAX_BYTES, MAX_SIGNATURES};
 use attest::manifest::key::AuditorKey;
 use attest::manifest::{Malformed, Manifest, ManifestRefusal, Measured};
 use attest::reference::{Accepted, Allowance, CollateralFloor, ReferenceValues};
 use attest::simulated::SimulatedRootKey;
+use attest::snp::{SnpProduct, SnpTcb};
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 use types::digest::Digest;
@@ -42,9 +43,31 @@ fn accepted<T: Ord + Clone + std::fmt::Debug>(
     prop_oneof![Just(Accepted::Any), btree_set(element, 1..4).prop_map(Accepted::Only)]
 }
 
+fn any_tcb() -> impl Strategy<Value = SnpTcb> {
+    any::<[u8; 5]>().prop_map(|[fmc, boot_loader, tee, snp, microcode]| SnpTcb {
+        fmc,
+        boot_loader,
+        tee,
+        snp,
+        microcode,
+    })
+}
+
+/// What only SEV-SNP platforms are asked for.
+fn any_snp() -> impl Strategy<Value = (BTreeMap<SnpProduct, SnpTcb>, u32, Accepted<SnpAuthor>)> {
+    let author = prop_oneof![Just(SnpAuthor::Anonymous), bytes().prop_map(SnpAuthor::Key)];
+    let product = proptest::sample::select(&SnpProduct::ALL[..]);
+    (btree_map(product, any_tcb(), 0..3), 0_u32..4, accepted(author))
+}
+
 fn any_values() -> impl Strategy<Value = ReferenceValues> {
     let config_id = proptest::collection::vec(any::<u8>(), 0..48).prop_map(ConfigId);
-    let platform_id = prop_oneof![bytes().prop_map(PlatformId::Ppid), bytes().prop_map(PlatformId::Piid)];
+    let platform_id = prop_oneof![
+        bytes().prop_map(PlatformId::Ppid),
+        bytes().prop_map(PlatformId::Piid),
+        bytes().prop_map(PlatformId::ChipId),
+        bytes().prop_map(PlatformId::TpmKey),
+    ];
     let floor = (any_date(), any::<u32>());
     (
         btree_set(any_measurement(), 1..5),
@@ -53,9 +76,10 @@ fn any_values() -> impl Strategy<Value = ReferenceValues> {
         accepted(platform_id),
         any_date(),
         floor,
+        any_snp(),
         btree_set(proptest::sample::select(&Allowance::ALL[..]), 0..4),
     )
-        .prop_map(|(measurements, svn, config_ids, platform_ids, minimum_tcb_date, floor, allowances)| {
+        .prop_map(|(measurements, svn, config_ids, platform_ids, minimum_tcb_date, floor, snp, allowances)| {
             ReferenceValues {
                 measurements,
                 minimum_security_version: svn,
@@ -63,6 +87,9 @@ fn any_values() -> impl Strategy<Value = ReferenceValues> {
                 platform_ids,
                 minimum_tcb_date,
                 collateral_floor: CollateralFloor { issued: floor.0, tcb_evaluation: floor.1 },
+                minimum_snp_tcb: snp.0,
+                snp_vmpl: snp.1,
+                snp_authors: snp.2,
                 allowances,
             }
         })

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use attest::claims::{ConfigId, PlatformId};
-use attest::manifest::{Manifest, Measured, parse_allowance, parse_config_id, parse_platform_id};
+use attest::claims::{ConfigId, PlatformId, SnpAuthor};
+use attest::manifest::{
+    Manifest, Measured, parse_allowance, parse_config_id, parse_platform_id, parse_snp_author, parse_snp_tcb,
+};
 use attest::platform::Platform;
 use attest::reference::{Accepted, Allowance, ReferenceValues};
+use attest::snp::{SnpProduct, SnpTcb};
 
 use crate::exit::Complaint;
 use crate::manifest::files::{self, DateArg, Opened, State};
@@ -38,9 +41,18 @@ pub(super) struct Args {
     /// What whoever starts the code may bind to it, in hexadecimal; all others are then refused
     #[arg(long, value_name = "HEX", value_parser = parse_config_id)]
     config_id: Vec<ConfigId>,
-    /// A machine on which it may run (ppid:HEX, piid:HEX); all others are then refused
+    /// A machine on which it may run (ppid:HEX, piid:HEX, chip:HEX, tpm-key:HEX); all others are then refused
     #[arg(long, value_name = "KIND:HEX", value_parser = parse_platform_id)]
     platform_id: Vec<PlatformId>,
+    /// The lowest SEV-SNP firmware of a product (Turin: and its FMC); products that are not named are then refused
+    #[arg(long, value_name = "PRODUCT:BOOT_LOADER,TEE,SNP,MICROCODE", value_parser = parse_snp_tcb)]
+    minimum_snp_tcb: Vec<(SnpProduct, SnpTcb)>,
+    /// Who may have signed an SEV-SNP launch: `anonymous`, or a key's SHA-384; all others are then refused
+    #[arg(long, value_name = "HEX", value_parser = parse_snp_author)]
+    snp_author: Vec<SnpAuthor>,
+    /// The privilege level (VMPL) of SEV-SNP reports, when a paravisor holds level 0
+    #[arg(long, value_name = "N")]
+    snp_vmpl: Option<u32>,
     /// The oldest date of a rated TCB level
     #[arg(long, value_name = "DATE")]
     minimum_tcb_date: Option<DateArg>,
@@ -104,6 +116,9 @@ impl Args {
         values.minimum_security_version = self.minimum_security_version.unwrap_or(values.minimum_security_version);
         only(&mut values.config_ids, &self.config_id);
         only(&mut values.platform_ids, &self.platform_id);
+        only(&mut values.snp_authors, &self.snp_author);
+        values.minimum_snp_tcb.extend(self.minimum_snp_tcb.iter().copied());
+        values.snp_vmpl = self.snp_vmpl.unwrap_or(values.snp_vmpl);
         let (tcb, issued) = (&mut values.minimum_tcb_date, &mut values.collateral_floor.issued);
         *tcb = self.minimum_tcb_date.map_or(*tcb, |date| date.0);
         *issued = self.collateral_issued.map_or(*issued, |date| date.0);

@@ -118,6 +118,12 @@ fn reference_values(out: &mut dyn Write, role: Role, values: &ReferenceValues) -
     }
     listed(&values.config_ids).into_iter().try_for_each(|id| line("config id", id))?;
     listed(&values.platform_ids).into_iter().try_for_each(|id| line("machine", id))?;
+    let firmware = &values.minimum_snp_tcb;
+    firmware.iter().try_for_each(|(product, tcb)| line("firmware", format!("{product}: at least {tcb}")))?;
+    listed(&values.snp_authors).into_iter().try_for_each(|author| line("author", author))?;
+    if values.snp_vmpl > 0 {
+        line("VMPL", values.snp_vmpl.to_string())?;
+    }
     if values.minimum_tcb_date > UnixMillis(0) {
         line("TCB", format!("of {} or later", date::format(values.minimum_tcb_date)))?;
     }

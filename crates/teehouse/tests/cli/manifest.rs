@@ -251,6 +251,10 @@ fn what_else_holds_for_a_role_is_set_by_flags() {
         "--minimum-tcb-date=2026-01-01",
         "--collateral-issued=2026-10-01T12:00:00Z",
         "--tcb-evaluation=17",
+        "--minimum-snp-tcb=Turin:4,0,24,72,1",
+        "--minimum-snp-tcb=Milan:4,0,24,219",
+        "--snp-author=anonymous",
+        "--snp-vmpl=2",
         "--allow=hardening-needed",
         "--allow=out-of-date",
     ];
@@ -264,8 +268,14 @@ fn what_else_holds_for_a_role_is_set_by_flags() {
             "config_ids": ["00ff"],
             "measurements": [{"sev-snp": {"launch_digest": "07".repeat(48)}}],
             "minimum_security_version": 3,
+            "minimum_snp_tcb": [
+                {"boot_loader": 4, "fmc": 0, "microcode": 219, "product": "Milan", "snp": 24, "tee": 0},
+                {"boot_loader": 4, "fmc": 1, "microcode": 72, "product": "Turin", "snp": 24, "tee": 0},
+            ],
             "minimum_tcb_date": "2026-01-01T00:00:00Z",
             "platform_ids": [id],
+            "snp_authors": ["anonymous"],
+            "snp_vmpl": 2,
         })
     );
     let wrong = desk.run(&["manifest", "add", "house.json", "kms.json", "--allow", "everything"]);
