@@ -113,7 +113,7 @@ pub fn load(source: &ManifestSource, now: UnixMillis) -> Result<Verified<Manifes
 /// `memory`; gives what is to be remembered from now on.
 ///
 /// # Errors
-/// Those of [`verify`].
+/// Those of [`verify()`].
 pub fn accept(
     envelope: &[u8],
     configured: &Auditors,
