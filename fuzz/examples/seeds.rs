@@ -6,8 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attest::authority::{CertificateAuthority, LeafRequest};
+use attest::claims::Measurement;
 use attest::extension::{attest_key, decode_extension};
 use attest::leaf::LeafKey;
+use attest::manifest::Manifest;
+use attest::manifest::auditors::{Auditor, Auditors};
+use attest::manifest::envelope::Envelope;
+use attest::manifest::signing::AuditorSecret;
+use attest::reference::ReferenceValues;
 use attest::simulated::{SimulatedAttester, SimulatedRoot};
 use attest::validity::Validity;
 use types::service::Role;
@@ -78,6 +84,10 @@ fn main() {
         write("collateral", 2 * number, collateral);
         write("collateral", 2 * number + 1, &answers(collateral));
     }
+    let payload = manifest();
+    write("manifest", 0, &payload);
+    write("manifest", 1, &signed(payload));
+    write("manifest", 2, include_bytes!("../../crates/attest/tests/data/manifest/house.manifest.json"));
     for (number, content) in [&b""[..], b"value", &[9; 300]].into_iter().enumerate() {
         write("sealed_record", number, content);
         write("sealed_file", number, content);
@@ -111,6 +121,36 @@ fn answers(collateral: &[u8]) -> Vec<u8> {
 fn framed(body: &[u8]) -> Vec<u8> {
     let length = (body.len() as u64).to_be_bytes();
     [&[7, 0, 4][..], &length, body, &length, body].concat()
+}
+
+fn auditor() -> AuditorSecret {
+    AuditorSecret::from_pem(include_str!("../simulated-root.pem")).expect("the seeds' key")
+}
+
+/// The payload of a manifest that accepts something.
+fn manifest() -> Vec<u8> {
+    let named = Auditor { name: "fuzz".to_owned(), key: auditor().public() };
+    let root = SimulatedRoot::from_pem(include_str!("../simulated-root.pem")).expect("the seeds' key");
+    let values = |role| ReferenceValues::exactly([Measurement::simulated(role, b"fuzz")]);
+    let manifest = Manifest {
+        deployment: "fuzz".parse().expect("a name"),
+        version: 1,
+        issued: NOW,
+        expires: NOW.plus(Duration::from_secs(24 * 3600)),
+        previous: None,
+        auditors: Auditors::new(1, vec![named]).expect("one auditor of whom one signs"),
+        replaces: None,
+        ca_sha256: None,
+        danger_simulated_root: Some(root.public()),
+        roles: Role::ALL.into_iter().map(|role| (role, values(role))).collect(),
+    };
+    manifest.to_bytes()
+}
+
+fn signed(payload: Vec<u8>) -> Vec<u8> {
+    let mut envelope = Envelope::unsigned(payload);
+    envelope.add(auditor().sign(&envelope));
+    envelope.to_bytes()
 }
 
 /// A certificate, its evidence extension, and the evidence in that.

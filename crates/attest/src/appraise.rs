@@ -11,6 +11,7 @@ use crate::platform::Platform;
 use crate::reference::{Policy, ReferenceValues};
 use crate::refusal::Refusal;
 use crate::simulated;
+use crate::snp;
 use crate::verified::Verified;
 
 /// What a verifier judges by: what its owner accepts, and what platforms' makers say of their platforms.
@@ -63,6 +64,7 @@ impl Verifier<'_> {
         match evidence.platform() {
             Platform::Simulated => simulated::verify(evidence.bytes(), policy.simulated_root(role)?),
             Platform::Sgx | Platform::Tdx => dcap::verify(evidence, policy.intel_root(), collateral, reference, now),
+            Platform::SevSnp => snp::verify(evidence.bytes(), policy.amd_roots(), collateral, now),
             other => Err(Refusal::PlatformUnsupported(other)),
         }
     }

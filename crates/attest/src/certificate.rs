@@ -16,6 +16,7 @@ use x509_parser::nom::Parser as _;
 use x509_parser::oid_registry::{OID_X509_EXT_SUBJECT_ALT_NAME, Oid};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
+use x509_parser::x509::X509Name;
 
 use crate::appraise::Verifier;
 use crate::claims::Claims;
@@ -171,6 +172,12 @@ fn identity(names: &[u8]) -> Result<Identity, Refusal> {
         (None, _) => Err(Refusal::Identity(IdentityRefusal::Missing)),
         (Some(_), Some(_)) => Err(Refusal::Identity(IdentityRefusal::Several)),
     }
+}
+
+/// The one common name of a certificate's subject or issuer.
+pub(crate) fn common_name<'a>(name: &'a X509Name<'_>) -> Option<&'a str> {
+    let mut names = name.iter_common_name();
+    names.next().filter(|_| names.next().is_none()).and_then(|name| name.as_str().ok())
 }
 
 /// Dates before 1970 read 0, which only makes a certificate expire.

@@ -10,6 +10,7 @@ use types::time::UnixMillis;
 use crate::evidence::ReportData;
 use crate::platform::Platform;
 use crate::reference::Allowance;
+use crate::snp::{SnpProduct, SnpTcb};
 use crate::validity::Validity;
 
 /// What a platform said about itself, once its signature was checked.
@@ -40,6 +41,8 @@ pub struct Claims {
     pub weaknesses: BTreeSet<Allowance>,
     /// Which machine it is; empty where the platform does not say.
     pub platform_ids: BTreeSet<PlatformId>,
+    /// What only platforms of this kind say.
+    pub specifics: Specifics,
     /// How old the maker's own statements are that this appraisal rests on.
     pub endorsements: Endorsements,
     /// When the statement, and everything that it rests on, holds.
@@ -153,6 +156,10 @@ pub enum PlatformId {
     Ppid([u8; 16]),
     /// Intel's number of a machine of several packages (PCK certificate, `PIID`).
     Piid([u8; 16]),
+    /// AMD's number of a processor (SNP ABI, `CHIP_ID`).
+    ChipId([u8; 64]),
+    /// The name of a TPM's attestation key, which never leaves that TPM: SHA-256 over its public area.
+    TpmKey([u8; 32]),
 }
 
 /// The kind, then the number in lower-case hexadecimal: `ppid:0123…`.
@@ -161,6 +168,49 @@ impl fmt::Display for PlatformId {
         match self {
             PlatformId::Ppid(id) => write!(f, "ppid:{}", hex(id)),
             PlatformId::Piid(id) => write!(f, "piid:{}", hex(id)),
+            PlatformId::ChipId(id) => write!(f, "chip:{}", hex(id)),
+            PlatformId::TpmKey(id) => write!(f, "tpm-key:{}", hex(id)),
+        }
+    }
+}
+
+/// What platforms of one kind say and others don't.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Specifics {
+    /// Nothing beside what all say.
+    None,
+    /// Of SEV-SNP.
+    SevSnp(SnpClaims),
+}
+
+/// What only an SEV-SNP platform says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnpClaims {
+    /// The processor's family.
+    pub product: SnpProduct,
+    /// The lowest versions of firmware that count: see `snp`.
+    pub tcb: SnpTcb,
+    /// The privilege level of whoever asked for the report, 0 being the highest; `u32::MAX` is the host.
+    pub vmpl: u32,
+    /// Who signed what was launched.
+    pub author: SnpAuthor,
+}
+
+/// Who signed the launch of an SEV-SNP machine (SNP ABI, `AUTHOR_KEY_DIGEST`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SnpAuthor {
+    /// Nobody.
+    Anonymous,
+    /// Whoever holds the key with this SHA-384.
+    Key([u8; 48]),
+}
+
+/// In lower-case hexadecimal, or `anonymous`.
+impl fmt::Display for SnpAuthor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SnpAuthor::Anonymous => f.write_str("anonymous"),
+            SnpAuthor::Key(digest) => f.write_str(&hex(digest)),
         }
     }
 }
@@ -176,6 +226,11 @@ pub enum Endorsements {
         issued: UnixMillis,
         /// The lower of the two `tcbEvaluationDataNumber`s: how far Intel had got in rating its platforms.
         tcb_evaluation: u32,
+    },
+    /// AMD's: a revocation list.
+    Amd {
+        /// When it was issued.
+        issued: UnixMillis,
     },
 }
 

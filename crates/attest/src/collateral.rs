@@ -4,12 +4,15 @@
 //! trust on its way: a wrong byte refuses evidence, never accepts it. What is read here, dates and which machines it is
 //! for, only chooses among collateral and tells a cache when to renew it.
 
-pub(crate) mod date;
+mod amd;
 pub(crate) mod intel;
 mod pcs;
 
 use types::time::UnixMillis;
 
+use crate::snp::{KeyKind, SnpProduct};
+
+pub use amd::{AmdCollateral, KdsAnswers};
 pub use intel::{BadCollateral, IntelCollateral, MAX_COLLATERAL_BYTES};
 pub use pcs::PcsAnswers;
 
@@ -17,6 +20,7 @@ pub use pcs::PcsAnswers;
 #[derive(Clone, Debug, Default)]
 pub struct Collateral {
     intel: Vec<IntelCollateral>,
+    amd: Vec<AmdCollateral>,
 }
 
 impl Collateral {
@@ -27,6 +31,22 @@ impl Collateral {
         self
     }
 
+    /// The same with AMD's collateral for one more product or kind of key, in place of older collateral for that.
+    pub fn with_amd(mut self, added: AmdCollateral) -> Self {
+        self.amd.retain(|held| !held.is_for_what(&added));
+        self.amd.push(added);
+        self
+    }
+
+    /// AMD's collateral, one for each product and kind of key.
+    pub fn amd(&self) -> &[AmdCollateral] {
+        &self.amd
+    }
+
+    pub(crate) fn amd_for(&self, product: SnpProduct, kind: KeyKind) -> Option<&AmdCollateral> {
+        self.amd.iter().find(|held| held.is_for(product, kind))
+    }
+
     /// Intel's collateral, one for each kind of machine.
     pub fn intel(&self) -> &[IntelCollateral] {
         &self.intel
@@ -34,6 +54,8 @@ impl Collateral {
 
     /// When the first of it runs out: a cache renews it well before. Collateral that is empty never does.
     pub fn valid_until(&self) -> UnixMillis {
-        self.intel.iter().map(|held| held.validity().not_after).min().unwrap_or(UnixMillis(u64::MAX))
+        let intel = self.intel.iter().map(|held| held.validity().not_after);
+        let amd = self.amd.iter().map(|held| held.revocation_validity().not_after);
+        intel.chain(amd).min().unwrap_or(UnixMillis(u64::MAX))
     }
 }

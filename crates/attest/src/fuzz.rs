@@ -12,6 +12,10 @@ use crate::dcap::layout::fields;
 use crate::evidence::{Evidence, ReportData};
 use crate::extension::decode_extension;
 use crate::identity::Deployment;
+use crate::manifest::auditors::{Auditor, Auditors};
+use crate::manifest::envelope::Envelope;
+use crate::manifest::signing::AuditorSecret;
+use crate::manifest::{Manifest, verify};
 use crate::platform::Platform;
 use crate::reference::{Allowance, Policy, ReferenceValues};
 use crate::simulated::SimulatedRootKey;
@@ -85,6 +89,23 @@ fn any_quote() -> Policy {
     ];
     let values = ReferenceValues { allowances: Allowance::ALL.into(), ..ReferenceValues::exactly(measurements) };
     Policy::default().with_role(Role::Kms, values)
+}
+
+/// A manifest's envelope, a payload that nobody signed, and a payload that its auditor signed.
+pub fn manifest(bytes: &[u8], auditor: &AuditorSecret, now: UnixMillis) {
+    let named = Auditor { name: "fuzz".to_owned(), key: auditor.public() };
+    let trusted = Auditors::new(1, vec![named]).expect("one auditor of whom one signs");
+    drop(std::hint::black_box(verify(bytes, &trusted, None, now)));
+    if let Ok(envelope) = Envelope::from_bytes(bytes) {
+        assert_eq!(Envelope::from_bytes(&envelope.to_bytes()), Ok(envelope), "what is written reads back");
+    }
+    let read = Manifest::from_bytes(bytes);
+    let mut envelope = Envelope::unsigned(bytes.to_vec());
+    envelope.add(auditor.sign(&envelope));
+    if let Ok(accepted) = verify(&envelope.to_bytes(), &trusted, None, now) {
+        assert!(read.is_ok(), "what is believed can be read");
+        assert_eq!(accepted.to_bytes(), bytes, "a manifest has one form");
+    }
 }
 
 /// A policy that accepts what a fuzzer can be given seeds of.

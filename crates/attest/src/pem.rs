@@ -11,6 +11,8 @@ const LINE_CHARS: usize = 64;
 pub(crate) const PRIVATE_KEY: &str = "PRIVATE KEY";
 /// The label of a SubjectPublicKeyInfo.
 pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
+/// The label of a revocation list (RFC 7468, section 6).
+pub(crate) const REVOCATION_LIST: &str = "X509 CRL";
 /// The label of an X.509 certificate.
 pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 
@@ -52,6 +54,20 @@ pub(crate) fn decode(label: &'static str, text: &str) -> Result<Zeroizing<Vec<u8
 pub(crate) fn decode_certificates(text: &str) -> Result<Vec<Vec<u8>>, BadPem> {
     let blocks = text.trim().split_inclusive("-----END CERTIFICATE-----");
     blocks.map(|block| decode(CERTIFICATE, block).map(|der| der.to_vec())).collect()
+}
+
+/// An Ed25519 SubjectPublicKeyInfo up to the key (RFC 8410, section 4).
+const ED25519_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// An Ed25519 public key as PEM, as other tools read it.
+pub(crate) fn encode_ed25519(key: &[u8; 32]) -> String {
+    encode(PUBLIC_KEY, &[&ED25519_HEAD[..], key].concat()).to_string()
+}
+
+/// The Ed25519 public key in a block of PEM; nothing, when a public key of another kind is in it.
+pub(crate) fn decode_ed25519(text: &str) -> Result<Option<[u8; 32]>, BadPem> {
+    let spki = decode(PUBLIC_KEY, text)?;
+    Ok(spki.strip_prefix(&ED25519_HEAD).and_then(|key| key.try_into().ok()))
 }
 
 #[cfg(test)]

@@ -6,11 +6,14 @@ use std::fmt;
 use types::service::Role;
 use types::time::UnixMillis;
 
-use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, PlatformId, TcbStatus};
+use crate::claims::{
+    Claims, ConfigId, Endorsements, Measurement, Mode, PlatformId, SnpAuthor, SnpClaims, Specifics, TcbStatus,
+};
 use crate::dcap::IntelRoot;
 use crate::platform::Platform;
 use crate::refusal::Refusal;
 use crate::simulated::SimulatedRootKey;
+use crate::snp::{AmdRoots, SnpProduct, SnpTcb};
 
 /// What a verifier accepts. The default accepts nothing.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +21,7 @@ pub struct Policy {
     roles: BTreeMap<Role, ReferenceValues>,
     simulation: Simulation,
     intel: IntelRoot,
+    amd: AmdRoots,
 }
 
 /// Whether the simulated platform is accepted at all, whatever the reference values say.
@@ -41,6 +45,13 @@ pub struct ReferenceValues {
     pub platform_ids: Accepted<PlatformId>,
     /// The oldest accepted date of a rated TCB level, also where its status is allowed; 0 accepts every one.
     pub minimum_tcb_date: UnixMillis,
+    /// The lowest accepted versions of SEV-SNP firmware. Empty accepts every product at every version; otherwise a
+    /// product that is not named here is refused, since products count differently.
+    pub minimum_snp_tcb: BTreeMap<SnpProduct, SnpTcb>,
+    /// The privilege level (VMPL) at which SEV-SNP reports are accepted, exactly: 0 unless a paravisor holds that.
+    pub snp_vmpl: u32,
+    /// Who may have signed the launch of an SEV-SNP machine.
+    pub snp_authors: Accepted<SnpAuthor>,
     /// How old the statements of platforms' makers may be.
     pub collateral_floor: CollateralFloor,
     /// What is accepted although it is not as it should be.
@@ -85,11 +96,19 @@ pub enum Allowance {
     CachedKeys,
     /// Processors whose cores run two threads at once, which share caches (PCK certificate, `smtEnabled`).
     SimultaneousMultithreading,
+    /// SEV-SNP guests that a migration agent may move to another machine (guest policy, `MIGRATE_MA`).
+    MigrationAgent,
+    /// SEV-SNP firmware that the machine's operator can still take back (`CURRENT` differs from `COMMITTED`).
+    ProvisionalFirmware,
+    /// AMD machines that did not look for aliases of their memory at boot (`ALIAS_CHECK_COMPLETE`; CVE-2024-21944).
+    UncheckedMemoryAliases,
+    /// AMD machines of a product for which the verifier has no revocation list.
+    UncheckedRevocation,
 }
 
 impl Allowance {
     /// Every allowance.
-    pub const ALL: [Allowance; 8] = [
+    pub const ALL: [Allowance; 12] = [
         Allowance::DebugMode,
         Allowance::HardeningNeeded,
         Allowance::ConfigurationNeeded,
@@ -98,6 +117,10 @@ impl Allowance {
         Allowance::DynamicPlatform,
         Allowance::CachedKeys,
         Allowance::SimultaneousMultithreading,
+        Allowance::MigrationAgent,
+        Allowance::ProvisionalFirmware,
+        Allowance::UncheckedMemoryAliases,
+        Allowance::UncheckedRevocation,
     ];
 
     /// The name that manifests use.
@@ -111,6 +134,10 @@ impl Allowance {
             Allowance::DynamicPlatform => "dynamic-platform",
             Allowance::CachedKeys => "cached-keys",
             Allowance::SimultaneousMultithreading => "simultaneous-multithreading",
+            Allowance::MigrationAgent => "migration-agent",
+            Allowance::ProvisionalFirmware => "provisional-firmware",
+            Allowance::UncheckedMemoryAliases => "unchecked-memory-aliases",
+            Allowance::UncheckedRevocation => "unchecked-revocation",
         }
     }
 }
@@ -140,6 +167,18 @@ impl Policy {
     pub fn danger_trust_intel_root(mut self, root: IntelRoot) -> Self {
         self.intel = root;
         self
+    }
+
+    /// Believes other roots than AMD's in SEV-SNP evidence: the forge's, in tests. Whoever holds their keys can be any
+    /// platform.
+    pub fn danger_trust_amd_root(mut self, roots: AmdRoots) -> Self {
+        self.amd = roots;
+        self
+    }
+
+    /// The roots that vouch for SEV-SNP platforms.
+    pub(crate) fn amd_roots(&self) -> &AmdRoots {
+        &self.amd
     }
 
     /// The root that vouches for SGX and TDX platforms.
@@ -178,6 +217,9 @@ impl Default for ReferenceValues {
             config_ids: Accepted::Any,
             platform_ids: Accepted::Any,
             minimum_tcb_date: UnixMillis(0),
+            minimum_snp_tcb: BTreeMap::new(),
+            snp_vmpl: 0,
+            snp_authors: Accepted::Any,
             collateral_floor: CollateralFloor::default(),
             allowances: BTreeSet::new(),
         }
@@ -200,6 +242,10 @@ impl ReferenceValues {
         self.check_config_id(&claims.config_id)?;
         self.check_platform(claims)?;
         self.check_tcb(claims)?;
+        match &claims.specifics {
+            Specifics::None => {}
+            Specifics::SevSnp(snp) => self.check_snp(snp)?,
+        }
         self.check_floor(claims.endorsements)
     }
 
@@ -245,6 +291,24 @@ impl ReferenceValues {
         if rated && found < minimum { Err(Refusal::TcbTooOld { found, minimum }) } else { Ok(()) }
     }
 
+    fn check_snp(&self, claims: &SnpClaims) -> Result<(), Refusal> {
+        let SnpClaims { product, tcb, vmpl, author } = *claims;
+        if vmpl != self.snp_vmpl {
+            return Err(Refusal::Vmpl { found: vmpl, accepted: self.snp_vmpl });
+        }
+        match self.minimum_snp_tcb.get(&product) {
+            Some(minimum) if !tcb.reaches(minimum) => {
+                return Err(Refusal::SnpTcb { product, found: Box::new(tcb), minimum: Box::new(*minimum) });
+            }
+            None if !self.minimum_snp_tcb.is_empty() => return Err(Refusal::SnpProduct(product)),
+            _ => {}
+        }
+        match &self.snp_authors {
+            Accepted::Only(listed) if !listed.contains(&author) => Err(Refusal::SnpAuthor(author)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether every weakness of a TCB status is allowed.
     pub(crate) fn allows(&self, status: TcbStatus) -> bool {
         use Allowance::{ConfigurationNeeded, HardeningNeeded, OutOfDate, RelaunchAdvised};
@@ -270,7 +334,8 @@ impl ReferenceValues {
             {
                 Err(Refusal::CollateralBelowFloor)
             }
-            Endorsements::Intel { .. } | Endorsements::Unneeded => Ok(()),
+            Endorsements::Amd { issued } if issued < floor.issued => Err(Refusal::CollateralBelowFloor),
+            Endorsements::Intel { .. } | Endorsements::Amd { .. } | Endorsements::Unneeded => Ok(()),
         }
     }
 }

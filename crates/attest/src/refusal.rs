@@ -3,10 +3,11 @@
 use types::service::Role;
 use types::time::UnixMillis;
 
-use crate::claims::{ConfigId, Measurement, PlatformId, TcbStatus};
+use crate::claims::{ConfigId, Measurement, PlatformId, SnpAuthor, TcbStatus};
 use crate::identity::Deployment;
 use crate::platform::Platform;
 use crate::reference::Allowance;
+use crate::snp::{SnpProduct, SnpTcb};
 
 /// Why an appraisal said no. Every reason is the peer's or the policy's; none is a fault of the verifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +78,30 @@ pub enum Refusal {
         /// What the policy demands.
         minimum: UnixMillis,
     },
+    /// The SEV-SNP firmware is older than the policy demands.
+    #[error("the {product}'s firmware is of {found}, below the minimum {minimum}")]
+    SnpTcb {
+        /// The processor's family.
+        product: SnpProduct,
+        /// What the evidence says.
+        found: Box<SnpTcb>,
+        /// What the policy demands.
+        minimum: Box<SnpTcb>,
+    },
+    /// The policy has minima of SEV-SNP firmware, but none for this family of processors.
+    #[error("the policy names no minimum of firmware for {0}")]
+    SnpProduct(SnpProduct),
+    /// Somebody at another privilege level of the SEV-SNP machine asked for the report.
+    #[error("the report was made at VMPL {found}, not {accepted}")]
+    Vmpl {
+        /// What the evidence says.
+        found: u32,
+        /// What the policy demands.
+        accepted: u32,
+    },
+    /// Somebody signed the launch of the SEV-SNP machine, or nobody did, whom the policy does not list.
+    #[error("the launch's author {0} is not listed")]
+    SnpAuthor(SnpAuthor),
     /// The machine is what the policy does not allow by name.
     #[error("the policy does not allow {0}")]
     NotAllowed(Allowance),

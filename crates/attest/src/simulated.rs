@@ -31,7 +31,7 @@ use types::service::Role;
 use types::time::UnixMillis;
 
 use crate::attester::{AttestError, Attester, Operation, Sealer};
-use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, TcbStatus};
+use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, Specifics, TcbStatus};
 use crate::evidence::{Evidence, ReportData};
 use crate::platform::Platform;
 use crate::refusal::{Fault, Refusal};
@@ -162,6 +162,7 @@ fn read(statement: &[u8; SIGNED_BYTES]) -> Result<Claims, Fault> {
         advisories: Vec::new(),
         weaknesses: BTreeSet::new(),
         platform_ids: BTreeSet::new(),
+        specifics: Specifics::None,
         endorsements: Endorsements::Unneeded,
     })
 }

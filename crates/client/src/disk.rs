@@ -61,6 +61,15 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write(path, bytes, PRIVATE, |_, _| {})
 }
 
+/// Writes a file that others on this machine may read: whole and on disk, or not at all. What was there before is
+/// replaced.
+///
+/// # Errors
+/// When the file can't be written; then it is as it was before.
+pub fn write_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, SHARED, |_, _| {})
+}
+
 /// Writes a file whole: first under another name beside it, then, once it is on disk, under its own.
 pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32, mut progress: impl FnMut(u64, u64)) -> io::Result<()> {
     let draft = beside(path)?;

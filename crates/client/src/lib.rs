@@ -44,7 +44,7 @@ mod task;
 
 pub use connect::{ConnectError, Settings, Teehouse};
 pub use crypto::file::Plaintext;
-pub use disk::write_private;
+pub use disk::{write_private, write_shared};
 pub use file::{Contents, FileError, StoredFile};
 pub use request::RequestError;
 pub use rpc::deployment::Simulation;

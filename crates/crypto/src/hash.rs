@@ -155,6 +155,16 @@ mod tests {
         assert_eq!(hex(&sha384(b"abc")), expected);
     }
 
+    /// FIPS 180-4's example for "abc".
+    #[test]
+    fn a_known_sha512() {
+        let expected = concat!(
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a",
+            "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+        );
+        assert_eq!(hex(&sha512(b"abc")), expected);
+    }
+
     #[test]
     fn pieces_and_readers_agree_with_one_shot() {
         let data: Vec<u8> = (0..300_000_u32).map(|i| (i % 251) as u8).collect();

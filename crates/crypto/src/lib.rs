@@ -11,6 +11,7 @@
 //! | [`mac`] | HMAC-SHA-256 over parts | RFC 2104 |
 //! | [`sign`] | ECDSA P-256 and Ed25519 | FIPS 186-5, RFC 8032 |
 //! | [`tpm`] | a TPM's protected credentials | TPM 2.0 part 1, section 24 |
+//! | [`maker`] | what makers of platforms sign with, for tests in their place | FIPS 186-5, RFC 8017 |
 //! | [`verify`] | what platforms sign: ECDSA P-256 and P-384, RSA | FIPS 186-5, RFC 8017 |
 
 mod error;
@@ -19,6 +20,7 @@ pub mod hash;
 pub mod kdf;
 pub mod key;
 pub mod mac;
+pub mod maker;
 pub mod random;
 pub mod seal;
 pub mod sign;

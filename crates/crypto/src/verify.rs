@@ -9,7 +9,7 @@
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
-    RsaParameters,
+    RSA_PSS_2048_8192_SHA384, RsaParameters,
 };
 
 use crate::error::Refused;
@@ -55,6 +55,14 @@ impl RsaPublicKey<'_> {
     /// [`Refused`] unless the signature is this key's over this message.
     pub fn verify_pss_sha256(&self, message: &[u8], signature: &[u8]) -> Result<(), Refused> {
         self.verify(&RSA_PSS_2048_8192_SHA256, message, signature)
+    }
+
+    /// Checks an RSASSA-PSS signature over SHA-384 of `message`, with MGF1-SHA-384 and a salt of 48 bytes.
+    ///
+    /// # Errors
+    /// [`Refused`] unless the signature is this key's over this message.
+    pub fn verify_pss_sha384(&self, message: &[u8], signature: &[u8]) -> Result<(), Refused> {
+        self.verify(&RSA_PSS_2048_8192_SHA384, message, signature)
     }
 
     fn verify(&self, scheme: &RsaParameters, message: &[u8], signature: &[u8]) -> Result<(), Refused> {

@@ -1,7 +1,8 @@
-//! The few DER values of Intel's SGX extension (X.690).
+//! The few DER values of makers' extensions and certificates (X.690).
 
 const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const ENUMERATED: u8 = 0x0a;
@@ -34,7 +35,18 @@ pub(crate) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
     tagged(SEQUENCE, &parts.concat())
 }
 
-fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
+/// A non-negative number, big-endian.
+pub(crate) fn natural(digits: &[u8]) -> Vec<u8> {
+    let sign: &[u8] = if digits.first().is_some_and(|digit| *digit >= 0x80) { &[0] } else { &[] };
+    tagged(INTEGER, &[sign, digits].concat())
+}
+
+/// A string of whole bytes.
+pub(crate) fn bits(value: &[u8]) -> Vec<u8> {
+    tagged(BIT_STRING, &[&[0], value].concat())
+}
+
+pub(crate) fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(content.len()).expect("nothing here is so long").to_be_bytes();
     let head = match (high, low) {
         (0, 0..0x80) => vec![tag, low],

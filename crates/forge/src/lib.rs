@@ -1,4 +1,4 @@
-//! A forge of evidence: SGX and TDX quotes as real machines make them, under a root of its own.
+//! A forge of evidence: SGX and TDX quotes, and SEV-SNP reports ([`snp`]), as real machines make them, under a root of its own.
 //!
 //! Everything that Intel and its machines sign is made here: a root CA, a PCK CA, PCK certificates with Intel's SGX
 //! extension, revocation lists, TCB info and QE identity, and quotes with any measurement, debug bit or TCB status. The
@@ -21,6 +21,7 @@ mod extension;
 mod key;
 mod machine;
 mod quote;
+pub mod snp;
 
 pub use attester::{SgxAttester, TdxAttester};
 pub use authority::Forge;

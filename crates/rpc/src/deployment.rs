@@ -112,10 +112,14 @@ fn read_simulated_root(dir: &Path) -> Result<SimulatedRootKey, DeploymentError> 
         .map_err(|_| DeploymentError::Malformed { path, what: "simulated root's public key" })
 }
 
+/// What the simulated platform says of this program in a role.
+pub fn simulated_measurement(role: Role) -> Measurement {
+    Measurement::simulated(role, SIMULATED_BUILD)
+}
+
 fn simulated_policy(root: &SimulatedRootKey) -> Policy {
     Role::ALL.into_iter().fold(Policy::default().danger_allow_simulated(*root), |policy, role| {
-        let measurement = Measurement::simulated(role, SIMULATED_BUILD);
-        policy.with_role(role, ReferenceValues::exactly([measurement]))
+        policy.with_role(role, ReferenceValues::exactly([simulated_measurement(role)]))
     })
 }
 

@@ -27,6 +27,7 @@ mod header;
 pub mod host;
 mod http;
 pub mod listener;
+pub mod manifest;
 pub mod openapi;
 mod pool;
 pub mod protocol;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::output::Output;
-use crate::{call, completions, demo, exit, file, function, openapi, serve, task, user};
+use crate::{attestation, call, completions, demo, exit, file, function, manifest, openapi, serve, task, user};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +59,10 @@ enum Command {
     Task(task::Args),
     /// Show the functions that tasks can run.
     Function(function::Args),
+    /// Measure what runs.
+    Attest(attestation::Args),
+    /// Make, sign and check the auditors' manifest: what may run.
+    Manifest(manifest::Args),
     /// Send one raw document to a service, for people who debug clients.
     Call(call::Args),
     /// Print an API's OpenAPI document.
@@ -90,6 +94,8 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::File(args) => file::run(args, output).await,
         Command::Task(args) => task::run(args, output).await,
         Command::Function(args) => function::run(&args, output),
+        Command::Attest(args) => attestation::run(&args, output),
+        Command::Manifest(args) => manifest::run(&args, output),
         Command::Call(args) => call::run(args).await,
         Command::Openapi(args) => openapi::run(&args),
         Command::Completions(args) => completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),

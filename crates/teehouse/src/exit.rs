@@ -49,6 +49,11 @@ impl Complaint {
         Complaint { exit: Exit::Usage, ..Complaint::new(what) }
     }
 
+    /// Something that is not to be trusted.
+    pub(crate) fn untrusted(what: impl Into<String>) -> Self {
+        Complaint { exit: Exit::Untrusted, ..Complaint::new(what) }
+    }
+
     /// What to do about it.
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Complaint { help: Some(help.into()), ..self }

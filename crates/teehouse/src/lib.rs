@@ -3,6 +3,7 @@
 //! One file per noun of the command line. [`system`] is the only place where services are put together; [`demo`] plays
 //! the two-party journey on it.
 
+mod attestation;
 mod call;
 pub mod cli;
 mod completions;
@@ -10,6 +11,7 @@ pub mod demo;
 mod exit;
 mod file;
 mod function;
+mod manifest;
 mod openapi;
 mod output;
 mod serve;

@@ -10,8 +10,8 @@ use types::time::UnixMillis;
 use x509_parser::prelude::parse_x509_crl;
 
 use crate::certificate;
-use crate::collateral::date;
 use crate::collateral::pcs::PcsAnswers;
+use crate::date;
 use crate::pem::{self, BadPem};
 use crate::platform::Platform;
 use crate::refusal::Refusal;
@@ -201,7 +201,7 @@ fn period(part: &'static str, issued: &str, next: &str) -> Result<Validity, BadC
 }
 
 /// A revocation list's issuer (DER) and dates. It has run out at its next update, not after it.
-fn revocation_list(part: &'static str, der: &[u8]) -> Result<(Vec<u8>, Validity), BadCollateral> {
+pub(super) fn revocation_list(part: &'static str, der: &[u8]) -> Result<(Vec<u8>, Validity), BadCollateral> {
     within(der)?;
     let Ok(([], list)) = parse_x509_crl(der) else { return Err(BadCollateral::Malformed(part)) };
     let next = certificate::instant(list.next_update().ok_or(BadCollateral::Malformed(part))?);

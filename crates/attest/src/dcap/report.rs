@@ -6,8 +6,9 @@ use dcap_qvl::quote::{EnclaveReport, Report, TDReport10};
 use dcap_qvl::{PckIdentity, QuoteClaims};
 use types::time::UnixMillis;
 
-use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, PlatformId};
-use crate::collateral::{IntelCollateral, date};
+use crate::claims::{Claims, ConfigId, Endorsements, Measurement, Mode, PlatformId, Specifics};
+use crate::collateral::IntelCollateral;
+use crate::date;
 use crate::dcap::strict;
 use crate::evidence::ReportData;
 use crate::validity::Validity;
@@ -35,6 +36,7 @@ pub(super) fn claims(quote: &QuoteClaims, collateral: &IntelCollateral, validity
         advisories: quote.tcb.advisory_ids.clone(),
         weaknesses: strict::weaknesses(&quote.platform.pck),
         platform_ids: platform_ids(&quote.platform.pck),
+        specifics: Specifics::None,
         endorsements: Endorsements::Intel { issued: collateral.issued(), tcb_evaluation: quote.tcb.eval_data_number },
         validity,
     }

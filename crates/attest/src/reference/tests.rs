@@ -1,6 +1,7 @@
 //! Each weakness is accepted by its name, and by no other.
 
 use super::*;
+use crate::claims::Specifics;
 use crate::evidence::ReportData;
 use crate::validity::Validity;
 
@@ -20,6 +21,7 @@ fn claims() -> Claims {
         advisories: Vec::new(),
         weaknesses: BTreeSet::new(),
         platform_ids: [PlatformId::Ppid([1; 16]), PlatformId::Piid([2; 16])].into(),
+        specifics: Specifics::None,
         endorsements: Endorsements::Intel { issued: ISSUED, tcb_evaluation: 17 },
         validity: Validity { not_before: UnixMillis(0), not_after: UnixMillis(1) },
     }

@@ -7,9 +7,6 @@ use zeroize::Zeroizing;
 use crate::pem::{self, BadPem};
 use crate::refusal::Refusal;
 
-/// A SubjectPublicKeyInfo up to the key (RFC 8410, section 4).
-const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
 /// What stands in the place of the processor maker's root key. Whoever has it can forge every simulated platform.
 #[derive(Debug)]
 pub struct SimulatedRoot(Ed25519KeyPair);
@@ -53,14 +50,22 @@ impl SimulatedRootKey {
     /// # Errors
     /// [`BadRoot`] when it is not one PEM block with an Ed25519 key.
     pub fn from_pem(text: &str) -> Result<Self, BadRoot> {
-        let spki = pem::decode(pem::PUBLIC_KEY, text)?;
-        let key = spki.strip_prefix(&SPKI_HEAD).and_then(|key| key.try_into().ok());
-        Ok(SimulatedRootKey(key.ok_or(BadRoot::PublicKey)?))
+        pem::decode_ed25519(text)?.map(SimulatedRootKey).ok_or(BadRoot::PublicKey)
     }
 
     /// The key as PEM (`PUBLIC KEY`), as other tools read it.
     pub fn to_pem(&self) -> String {
-        pem::encode(pem::PUBLIC_KEY, &[&SPKI_HEAD[..], &self.0].concat()).to_string()
+        pem::encode_ed25519(&self.0)
+    }
+
+    /// Wraps the 32 bytes of the key (RFC 8032, section 5.1.5).
+    pub const fn from_bytes(key: [u8; Ed25519KeyPair::PUBLIC_KEY_LEN]) -> Self {
+        SimulatedRootKey(key)
+    }
+
+    /// The 32 bytes of the key.
+    pub const fn as_bytes(&self) -> &[u8; Ed25519KeyPair::PUBLIC_KEY_LEN] {
+        &self.0
     }
 
     pub(super) fn verify(&self, statement: &[u8], signature: &[u8]) -> Result<(), Refusal> {

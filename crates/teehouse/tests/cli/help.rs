@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 31] = [
+const VERBS: [&[&str]; 41] = [
     &[],
     &["demo"],
     &["serve"],
@@ -27,6 +27,16 @@ const VERBS: [&[&str]; 31] = [
     &["function"],
     &["function", "list"],
     &["function", "show"],
+    &["attest"],
+    &["attest", "measure"],
+    &["manifest"],
+    &["manifest", "keygen"],
+    &["manifest", "init"],
+    &["manifest", "add"],
+    &["manifest", "sign"],
+    &["manifest", "verify"],
+    &["manifest", "show"],
+    &["manifest", "diff"],
     &["call"],
     &["openapi"],
     &["completions"],

@@ -4,4 +4,5 @@ mod demo;
 mod help;
 mod house;
 mod journey;
+mod manifest;
 mod refusals;

@@ -1,9 +1,9 @@
-//! The one form in which Intel writes dates: RFC 3339 in whole seconds of UTC.
+//! The one form in which Intel and manifests write dates: RFC 3339 in whole seconds of UTC.
 
 use types::time::UnixMillis;
 
 /// Reads `2025-06-19T10:56:11Z`; a date before 1970, or in any other form, is none.
-pub(crate) fn parse(text: &str) -> Option<UnixMillis> {
+pub fn parse(text: &str) -> Option<UnixMillis> {
     let [year, month, day, hour, minute, second] = fields(text.as_bytes())?;
     let in_range = year >= 1970
         && (1..=12).contains(&month)
@@ -11,8 +11,21 @@ pub(crate) fn parse(text: &str) -> Option<UnixMillis> {
         && hour < 24
         && minute < 60
         && second < 60;
-    let seconds = ((days_before(year, month) + day - 1) * 24 + hour) * 3600 + minute * 60 + second;
-    in_range.then_some(UnixMillis(seconds * 1000))
+    let seconds = || ((days_before(year, month) + day - 1) * 24 + hour) * 3600 + minute * 60 + second;
+    in_range.then(|| UnixMillis(seconds() * 1000))
+}
+
+/// Writes a date as [`parse`] reads it; what is less than a second is dropped, and years end with 9999.
+pub fn format(date: UnixMillis) -> String {
+    /// 9999-12-31T23:59:59Z.
+    const LAST_SECOND: u64 = 253_402_300_799;
+    let seconds = (date.0 / 1000).min(LAST_SECOND);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let year = (1970..=1970 + days / 365).rfind(|year| days_before(*year, 1) <= days).expect("1970 began at day 0");
+    let month = (1..=12).rfind(|month| days_before(year, *month) <= days).expect("each year begins with its January");
+    let day = days - days_before(year, month) + 1;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// The numbers between the separators, each of which is in its place.
@@ -45,10 +58,11 @@ fn days_in(year: u64, month: u64) -> u64 {
     }
 }
 
-/// Days from 1970 to the first of a month; the months are at most 12, the years 4 digits.
+/// Days from 1970 to the first of a month, in 1970 or later.
 fn days_before(year: u64, month: u64) -> u64 {
-    let years: u64 = (1970..year).map(|year| 365 + u64::from(is_leap(year))).sum();
-    years + (1..month.min(13)).map(|month| days_in(year, month)).sum::<u64>()
+    let leap_days = |year: u64| year / 4 - year / 100 + year / 400;
+    let years = (year - 1970) * 365 + leap_days(year - 1) - leap_days(1969);
+    years + (1..month).map(|month| days_in(year, month)).sum::<u64>()
 }
 
 #[cfg(test)]
@@ -67,7 +81,17 @@ mod tests {
         ];
         for (text, seconds) in cases {
             assert_eq!(parse(text), Some(UnixMillis(seconds * 1000)), "{text}");
+            assert_eq!(format(UnixMillis(seconds * 1000 + 999)), text);
         }
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_reads_back() {
+        for day in 0..146_097 {
+            let date = UnixMillis(day * 86_400_000);
+            assert_eq!(parse(&format(date)), Some(date));
+        }
+        assert_eq!(format(UnixMillis(u64::MAX)), "9999-12-31T23:59:59Z");
     }
 
     #[test]
