@@ -155,6 +155,12 @@ impl Policy {
         self
     }
 
+    /// Accepts no simulated platform, whatever the reference values name.
+    pub fn refuse_simulated(mut self) -> Self {
+        self.simulation = Simulation::Refused;
+        self
+    }
+
     /// Accepts evidence of the simulated platform signed by `root`, where the reference values name it. Simulation
     /// protects nothing from whoever runs the machine.
     pub fn danger_allow_simulated(mut self, root: SimulatedRootKey) -> Self {

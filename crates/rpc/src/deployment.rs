@@ -2,8 +2,12 @@
 //!
 //! ```text
 //! DATA_DIR/trust/ca.pem               the CA that names the deployment's services (also for `curl --cacert`)
-//! DATA_DIR/trust/deployment           the deployment's name
-//! DATA_DIR/trust/simulated-root.pem   the root that vouches for simulated platforms, where there are any
+//! DATA_DIR/trust/manifest.json        what may run in the deployment, as its auditors signed it
+//! DATA_DIR/trust/auditors/NAME.pub    whom to trust with that, until a manifest says otherwise
+//! DATA_DIR/trust/threshold            how many of them must have signed; all when absent
+//! DATA_DIR/trust/manifest.seen        which manifest was accepted last: an older one is refused
+//! DATA_DIR/trust/deployment           the deployment's name, for people
+//! DATA_DIR/trust/simulated-root.pem   the root that vouches for simulated platforms, for people
 //! DATA_DIR/dev/                       the private keys of both, mode 0600: with `--dev` only
 //! DATA_DIR/sealing/ROLE.key           the simulated platform's sealing keys, mode 0600: with `--dev` only
 //! ```
@@ -21,25 +25,35 @@ use attest::claims::Measurement;
 use attest::extension::attest_key;
 use attest::identity::Deployment;
 use attest::leaf::LeafKey;
+use attest::manifest::Manifest;
+use attest::manifest::auditors::{Auditor, Auditors};
+use attest::manifest::envelope::Envelope;
+use attest::manifest::signing::AuditorSecret;
 use attest::platform::Platform;
-use attest::reference::{Policy, ReferenceValues};
-use attest::simulated::{SimulatedAttester, SimulatedRoot, SimulatedRootKey};
+use attest::reference::ReferenceValues;
+use attest::simulated::{SimulatedAttester, SimulatedRoot};
 use attest::validity::Validity;
 use crypto::SealingKey;
+use crypto::hash::{Sha256, hex};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use types::bytes::Base64;
+use types::digest::Digest;
 use types::service::Role;
 use types::time::UnixMillis;
 use types::wire::enrolment::Enrol;
 
 use crate::enrolment::{CLOCK_SKEW, LEAF_LIFETIME, before, issue};
+use crate::manifest::{self, ManifestError, ManifestSource};
 use crate::tls::{Identity, TlsError};
 use crate::trust::EVIDENCE_AGE;
 pub use crate::trust::Trust;
 
 /// What the simulated platform "measures": it can't tell one build from another, and says so by a constant.
 const SIMULATED_BUILD: &[u8] = b"dev";
+
+/// Who "audited" a `--dev` deployment.
+const NO_AUDITOR: &str = "NOBODY-AUDITED-THIS";
 
 /// How long the CA's certificate holds.
 const CA_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -72,6 +86,9 @@ pub enum DeploymentError {
         /// What it should be.
         what: &'static str,
     },
+    /// There is no manifest to go by.
+    #[error("the auditors' manifest")]
+    Manifest(#[source] Box<ManifestError>),
     /// A certificate can't be made.
     #[error("certificate authority")]
     Authority(#[from] AuthorityError),
@@ -83,44 +100,85 @@ pub enum DeploymentError {
     Tls(#[from] TlsError),
 }
 
-impl Trust {
-    /// Reads a `trust` folder.
-    ///
-    /// # Errors
-    /// When a file is missing or malformed.
-    pub fn load(dir: &Path, simulation: Simulation) -> Result<Self, DeploymentError> {
-        let ca_path = dir.join("ca.pem");
-        let ca = CertificateDer::from_pem_slice(read(&ca_path)?.as_bytes())
-            .map_err(|_| DeploymentError::Malformed { path: ca_path, what: "PEM certificate" })?;
-        let deployment = read_deployment(dir)?;
-        let policy = match simulation {
-            Simulation::Refused => Policy::default(),
-            Simulation::Allowed => simulated_policy(&read_simulated_root(dir)?),
-        };
-        Ok(Trust { deployment, ca: Some(ca), policy, collateral: Arc::default(), evidence_age: EVIDENCE_AGE })
+impl From<ManifestError> for DeploymentError {
+    fn from(error: ManifestError) -> Self {
+        DeploymentError::Manifest(Box::new(error))
     }
 }
 
-fn read_deployment(dir: &Path) -> Result<Deployment, DeploymentError> {
-    let path = dir.join("deployment");
-    read(&path)?.trim().parse().map_err(|_| DeploymentError::Malformed { path, what: "deployment name" })
+impl Trust {
+    /// Reads a `trust` folder: what its auditors signed, and the CA once it is known.
+    ///
+    /// # Errors
+    /// When there is no manifest to go by, or a file is malformed.
+    pub fn load(dir: &Path, simulation: Simulation) -> Result<Self, DeploymentError> {
+        let source = manifest_source(dir)?;
+        let manifest = manifest::load(&source, UnixMillis::now())?;
+        let policy = match simulation {
+            Simulation::Refused => manifest.policy().refuse_simulated(),
+            Simulation::Allowed => manifest.policy(),
+        };
+        let ca = read_ca(&dir.join("ca.pem"), manifest.ca_sha256.as_ref())?;
+        let deployment = manifest.deployment.clone();
+        Ok(Trust { deployment, ca, policy, collateral: Arc::default(), evidence_age: EVIDENCE_AGE })
+    }
 }
 
-fn read_simulated_root(dir: &Path) -> Result<SimulatedRootKey, DeploymentError> {
-    let path = dir.join("simulated-root.pem");
-    SimulatedRootKey::from_pem(&read(&path)?)
-        .map_err(|_| DeploymentError::Malformed { path, what: "simulated root's public key" })
+/// The manifest of a trust folder, and who must have signed it.
+fn manifest_source(dir: &Path) -> Result<ManifestSource, DeploymentError> {
+    let keys = files_in(&dir.join("auditors"))?;
+    let path = dir.join("threshold");
+    let threshold = match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map_err(|_| DeploymentError::Malformed { path, what: "number" })?,
+        // Where nobody says how many must sign, all must.
+        Err(_) => u32::try_from(keys.len()).unwrap_or(u32::MAX),
+    };
+    let auditors = manifest::read_auditors(&keys, threshold)?;
+    Ok(ManifestSource { manifest: dir.join("manifest.json"), auditors, memory: memory(dir) })
 }
 
-/// What the simulated platform says of this program in a role.
+/// Where is remembered which manifest of a trust folder was accepted last: in it, or where this user may write.
+fn memory(dir: &Path) -> PathBuf {
+    let usual = dir.join("manifest.seen");
+    if rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_ok() {
+        return usual;
+    }
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    let Some(state) = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or(home) else { return usual };
+    let name = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    let name = hex(&Sha256::digest(name.as_os_str().as_encoded_bytes()));
+    let folder = state.join("teehouse").join("manifests");
+    match make_private_dir(&folder) {
+        Ok(()) => folder.join(name),
+        Err(_) => usual,
+    }
+}
+
+fn files_in(dir: &Path) -> Result<Vec<PathBuf>, DeploymentError> {
+    let io = |source| DeploymentError::Io { path: dir.to_owned(), source };
+    let entries = fs::read_dir(dir).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;
+    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "pub"));
+    files.sort();
+    Ok(files)
+}
+
+/// The CA's certificate, where there is one yet; the manifest may say which one it must be.
+fn read_ca(path: &Path, expected: Option<&Digest>) -> Result<Option<CertificateDer<'static>>, DeploymentError> {
+    let malformed = |what| DeploymentError::Malformed { path: path.to_owned(), what };
+    if !path.exists() {
+        return Ok(None);
+    }
+    let ca = CertificateDer::from_pem_slice(read(path)?.as_bytes()).map_err(|_| malformed("PEM certificate"))?;
+    match expected {
+        Some(expected) if *expected != Digest::new(Sha256::digest(&ca)) => Err(malformed("CA that the manifest names")),
+        _ => Ok(Some(ca)),
+    }
+}
+
+/// What a simulated platform says of a service. It can't tell one build from another.
 pub fn simulated_measurement(role: Role) -> Measurement {
     Measurement::simulated(role, SIMULATED_BUILD)
-}
-
-fn simulated_policy(root: &SimulatedRootKey) -> Policy {
-    Role::ALL.into_iter().fold(Policy::default().danger_allow_simulated(*root), |policy, role| {
-        policy.with_role(role, ReferenceValues::exactly([simulated_measurement(role)]))
-    })
 }
 
 /// A `--dev` deployment: every key is on this disk, so it protects nothing from whoever reads the disk.
@@ -157,7 +215,41 @@ impl DevDeployment {
         let root = SimulatedRoot::from_pem(&read(&key_path)?)
             .map_err(|_| DeploymentError::Malformed { path: key_path, what: "simulated root key" })?;
         let authority = CertificateAuthority::load(&read(&trust.join("ca.pem"))?, &read(&dev.join("ca-key.pem"))?)?;
-        Ok(DevDeployment { data_dir: data_dir.to_owned(), authority, root: Arc::new(root) })
+        let opened = DevDeployment { data_dir: data_dir.to_owned(), authority, root: Arc::new(root) };
+        // Made by a version that knew no manifests.
+        if !trust.join("manifest.json").exists() {
+            opened.write_manifest()?;
+        }
+        Ok(opened)
+    }
+
+    /// Writes the manifest that every deployment needs. Nobody audited anything, and it says so.
+    fn write_manifest(&self) -> Result<(), DeploymentError> {
+        let (trust, dev) = (self.data_dir.join("trust"), self.data_dir.join("dev"));
+        let auditor = AuditorSecret::generate();
+        let named = Auditor { name: NO_AUDITOR.to_owned(), key: auditor.public() };
+        let now = before(UnixMillis::now());
+        let simulated = |role| (role, ReferenceValues::exactly([simulated_measurement(role)]));
+        let manifest = Manifest {
+            deployment: self.authority.deployment().clone(),
+            version: 1,
+            issued: now,
+            expires: now.plus(CA_LIFETIME),
+            previous: None,
+            auditors: Auditors::new(1, vec![named]).expect("one auditor of whom one signs"),
+            replaces: None,
+            ca_sha256: Some(Digest::new(Sha256::digest(self.authority.certificate_der()))),
+            danger_simulated_root: Some(self.root.public()),
+            roles: Role::ALL.into_iter().map(simulated).collect(),
+        };
+        let mut envelope = Envelope::unsigned(manifest.to_bytes());
+        envelope.add(auditor.sign(&envelope));
+        make_private_dir(&trust.join("auditors"))?;
+        write_private(&dev.join("auditor.key"), auditor.danger_to_pem().as_bytes())?;
+        write_private(&trust.join("auditors").join(format!("{NO_AUDITOR}.pub")), auditor.public_pem().as_bytes())?;
+        write_private(&trust.join("threshold"), b"1")?;
+        let _ = fs::remove_file(trust.join("manifest.seen"));
+        write_private(&trust.join("manifest.json"), &envelope.to_bytes())
     }
 
     fn create(data_dir: &Path) -> Result<Self, DeploymentError> {
@@ -172,9 +264,11 @@ impl DevDeployment {
         write_private(&trust.join("ca.pem"), authority.certificate_pem().as_bytes())?;
         write_private(&trust.join("simulated-root.pem"), root.public().to_pem().as_bytes())?;
         write_private(&dev.join("simulated-root-key.pem"), root.danger_to_pem().as_bytes())?;
+        let made = DevDeployment { data_dir: data_dir.to_owned(), authority, root: Arc::new(root) };
+        made.write_manifest()?;
         // Last, since its presence says that everything else is there.
-        write_private(&dev.join("ca-key.pem"), authority.danger_key_pem().as_bytes())?;
-        Ok(DevDeployment { data_dir: data_dir.to_owned(), authority, root: Arc::new(root) })
+        write_private(&dev.join("ca-key.pem"), made.authority.danger_key_pem().as_bytes())?;
+        Ok(made)
     }
 
     /// The platform that its services run on.

@@ -32,7 +32,7 @@ fn missing_settings_are_named() {
     check(
         &["file", "list", "--server", "host", "--user", "alice", "--trust", "/nowhere", "--token", "t"],
         2,
-        "error: the trust folder /nowhere can't be used: /nowhere/ca.pem: No such file or directory (os error 2)\n\
+        "error: the trust folder /nowhere can't be used: /nowhere/auditors: No such file or directory (os error 2)\n\
          help: name the folder that the server's operator gave out; `serve --dev` makes it as DATA_DIR/trust\n",
     );
     check(
