@@ -12,6 +12,7 @@ use crate::reference::{Policy, ReferenceValues};
 use crate::refusal::Refusal;
 use crate::simulated;
 use crate::snp;
+use crate::tpm;
 use crate::verified::Verified;
 
 /// What a verifier judges by: what its owner accepts, and what platforms' makers say of their platforms.
@@ -43,7 +44,7 @@ impl Verifier<'_> {
         now: UnixMillis,
     ) -> Result<Verified<Claims>, Refusal> {
         let reference = self.policy.reference_values(role, evidence.platform())?;
-        let claims = self.signed_claims(evidence, role, reference, now)?;
+        let claims = self.signed_claims(evidence, expected, role, reference, now)?;
         claims.validity.check("evidence", now)?;
         if claims.report_data != *expected {
             return Err(Refusal::ReportDataDiffers);
@@ -56,6 +57,7 @@ impl Verifier<'_> {
     fn signed_claims(
         &self,
         evidence: &Evidence,
+        expected: &ReportData,
         role: Role,
         reference: &ReferenceValues,
         now: UnixMillis,
@@ -65,7 +67,7 @@ impl Verifier<'_> {
             Platform::Simulated => simulated::verify(evidence.bytes(), policy.simulated_root(role)?),
             Platform::Sgx | Platform::Tdx => dcap::verify(evidence, policy.intel_root(), collateral, reference, now),
             Platform::SevSnp => snp::verify(evidence.bytes(), policy.amd_roots(), collateral, now),
-            other => Err(Refusal::PlatformUnsupported(other)),
+            Platform::Tpm => tpm::verify(evidence.bytes(), policy.tpm_keys(), expected),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::evidence::ReportData;
 use crate::platform::Platform;
 use crate::reference::Allowance;
 use crate::snp::{SnpProduct, SnpTcb};
+use crate::tpm::PcrSelection;
 use crate::validity::Validity;
 
 /// What a platform said about itself, once its signature was checked.
@@ -181,6 +182,8 @@ pub enum Specifics {
     None,
     /// Of SEV-SNP.
     SevSnp(SnpClaims),
+    /// Of a TPM: the PCRs that it quoted.
+    Tpm(PcrSelection),
 }
 
 /// What only an SEV-SNP platform says.

@@ -42,6 +42,7 @@ pub mod refusal;
 pub mod session;
 pub mod simulated;
 pub mod snp;
+pub mod tpm;
 pub mod validity;
 mod verified;
 

@@ -14,6 +14,7 @@ use crate::platform::Platform;
 use crate::refusal::Refusal;
 use crate::simulated::SimulatedRootKey;
 use crate::snp::{AmdRoots, SnpProduct, SnpTcb};
+use crate::tpm::{PcrSelection, TpmKeyName};
 
 /// What a verifier accepts. The default accepts nothing.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,7 @@ pub struct Policy {
     simulation: Simulation,
     intel: IntelRoot,
     amd: AmdRoots,
+    tpm_keys: BTreeSet<TpmKeyName>,
 }
 
 /// Whether the simulated platform is accepted at all, whatever the reference values say.
@@ -52,6 +54,8 @@ pub struct ReferenceValues {
     pub snp_vmpl: u32,
     /// Who may have signed the launch of an SEV-SNP machine.
     pub snp_authors: Accepted<SnpAuthor>,
+    /// The PCRs that a TPM quotes, exactly: a measurement over others means something else.
+    pub tpm_pcrs: PcrSelection,
     /// How old the statements of platforms' makers may be.
     pub collateral_floor: CollateralFloor,
     /// What is accepted although it is not as it should be.
@@ -182,6 +186,17 @@ impl Policy {
         self
     }
 
+    /// Believes the quotes of one more TPM's attestation key: see [`crate::tpm`]. Without any, no TPM is believed.
+    pub fn with_tpm_key(mut self, name: TpmKeyName) -> Self {
+        self.tpm_keys.insert(name);
+        self
+    }
+
+    /// The attestation keys whose quotes are believed.
+    pub(crate) fn tpm_keys(&self) -> &BTreeSet<TpmKeyName> {
+        &self.tpm_keys
+    }
+
     /// The roots that vouch for SEV-SNP platforms.
     pub(crate) fn amd_roots(&self) -> &AmdRoots {
         &self.amd
@@ -226,6 +241,7 @@ impl Default for ReferenceValues {
             minimum_snp_tcb: BTreeMap::new(),
             snp_vmpl: 0,
             snp_authors: Accepted::Any,
+            tpm_pcrs: PcrSelection::default(),
             collateral_floor: CollateralFloor::default(),
             allowances: BTreeSet::new(),
         }
@@ -251,6 +267,7 @@ impl ReferenceValues {
         match &claims.specifics {
             Specifics::None => {}
             Specifics::SevSnp(snp) => self.check_snp(snp)?,
+            Specifics::Tpm(pcrs) => self.check_pcrs(*pcrs)?,
         }
         self.check_floor(claims.endorsements)
     }
@@ -295,6 +312,11 @@ impl ReferenceValues {
         let (found, minimum) = (claims.tcb_date, self.minimum_tcb_date);
         let rated = claims.tcb_status != TcbStatus::Unrated;
         if rated && found < minimum { Err(Refusal::TcbTooOld { found, minimum }) } else { Ok(()) }
+    }
+
+    fn check_pcrs(&self, found: PcrSelection) -> Result<(), Refusal> {
+        let accepted = self.tpm_pcrs;
+        if found == accepted { Ok(()) } else { Err(Refusal::PcrSelection { found, accepted }) }
     }
 
     fn check_snp(&self, claims: &SnpClaims) -> Result<(), Refusal> {

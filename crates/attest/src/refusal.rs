@@ -8,6 +8,7 @@ use crate::identity::Deployment;
 use crate::platform::Platform;
 use crate::reference::Allowance;
 use crate::snp::{SnpProduct, SnpTcb};
+use crate::tpm::{PcrSelection, TpmKeyName};
 
 /// Why an appraisal said no. Every reason is the peer's or the policy's; none is a fault of the verifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,9 +21,17 @@ pub enum Refusal {
         /// The role that the peer claims.
         role: Role,
     },
-    /// The policy accepts the platform, but this build has no verifier for it.
-    #[error("this build cannot verify {0} evidence")]
-    PlatformUnsupported(Platform),
+    /// The TPM's attestation key is none of those that the policy lists.
+    #[error("the TPM's attestation key {0} is not listed")]
+    TpmKeyUnknown(TpmKeyName),
+    /// The TPM quoted other PCRs than the policy names.
+    #[error("the quote is over PCRs {found}, not {accepted}")]
+    PcrSelection {
+        /// What the evidence says.
+        found: PcrSelection,
+        /// What the policy demands.
+        accepted: PcrSelection,
+    },
     /// The platform is accepted, but what runs on it is not among the reference values of the role.
     #[error("no reference value of {role} has the measurement {measurement}")]
     MeasurementUnknown {

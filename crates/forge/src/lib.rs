@@ -1,4 +1,4 @@
-//! A forge of evidence: SGX and TDX quotes, and SEV-SNP reports ([`snp`]), as real machines make them, under a root of its own.
+//! A forge of evidence: SGX and TDX quotes, and SEV-SNP reports ([`snp`]) and TPM quotes ([`tpm`]), as real machines make them, under a root of its own.
 //!
 //! Everything that Intel and its machines sign is made here: a root CA, a PCK CA, PCK certificates with Intel's SGX
 //! extension, revocation lists, TCB info and QE identity, and quotes with any measurement, debug bit or TCB status. The
@@ -22,6 +22,7 @@ mod key;
 mod machine;
 mod quote;
 pub mod snp;
+pub mod tpm;
 
 pub use attester::{SgxAttester, TdxAttester};
 pub use authority::Forge;
