@@ -1,6 +1,15 @@
 //! What a platform does for the code that runs on it: make evidence, and keep a key for data at rest.
 
+mod derived;
+mod detect;
+mod gramine;
+mod tpm;
+mod tsm;
+
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use crypto::SealingKey;
 use types::service::Role;
@@ -8,6 +17,12 @@ use types::time::UnixMillis;
 
 use crate::evidence::{Evidence, ReportData};
 use crate::platform::Platform;
+
+pub use derived::{DerivedKeyRequest, DerivedKeySource, SnpSealer};
+pub use detect::{detect, detect_with};
+pub use gramine::{GRAMINE_ATTESTATION, Gramine, GramineError};
+pub use tpm::{SealedKey, TPM_DEVICE, TpmAttester, TpmDevice, TpmError, TpmSealer, Transport};
+pub use tsm::{Directories, TSM_REPORT, TsmAttester, TsmError};
 
 /// Makes evidence about the code that calls it.
 pub trait Attester: Send + Sync {
@@ -61,4 +76,11 @@ impl fmt::Display for Operation {
             Operation::Seal => "give its sealing key",
         })
     }
+}
+
+/// Reads a file of at most `limit` bytes.
+fn read_file(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if read as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }

@@ -27,12 +27,20 @@ pub enum Label {
     UserTokens,
     /// The sealing keys that the kms gives to services; context: the role, none for the root of them all.
     RoleKeys,
+    /// One service's sealing key, from the key that a platform keeps for its code; context: the role.
+    PlatformSealing,
 }
 
 impl Label {
     /// Every label there is.
-    pub const ALL: [Self; 5] =
-        [Self::StoreRoot, Self::StoreRecords, Self::StoreAnchor, Self::UserTokens, Self::RoleKeys];
+    pub const ALL: [Self; 6] = [
+        Self::StoreRoot,
+        Self::StoreRecords,
+        Self::StoreAnchor,
+        Self::UserTokens,
+        Self::RoleKeys,
+        Self::PlatformSealing,
+    ];
 
     fn as_bytes(self) -> &'static [u8] {
         match self {
@@ -41,6 +49,7 @@ impl Label {
             Self::StoreAnchor => b"store anchor",
             Self::UserTokens => b"user tokens",
             Self::RoleKeys => b"role keys",
+            Self::PlatformSealing => b"platform sealing",
         }
     }
 }
@@ -146,6 +155,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(seen.len(), 2 * 4 * 3 * 3);
+        assert_eq!(seen.len(), 2 * 6 * 3 * 3);
     }
 }

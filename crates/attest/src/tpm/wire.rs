@@ -5,12 +5,15 @@ use crate::refusal::Fault;
 /// `TPM_ALG_ID` of what is used here (part 2, section 6.3).
 pub(crate) mod algorithm {
     pub(crate) const RSA: u16 = 0x0001;
+    pub(crate) const AES: u16 = 0x0006;
+    pub(crate) const KEYED_HASH: u16 = 0x0008;
     pub(crate) const SHA256: u16 = 0x000b;
     pub(crate) const NULL: u16 = 0x0010;
     pub(crate) const RSASSA: u16 = 0x0014;
     pub(crate) const RSAPSS: u16 = 0x0016;
     pub(crate) const ECDSA: u16 = 0x0018;
     pub(crate) const ECC: u16 = 0x0023;
+    pub(crate) const CFB: u16 = 0x0043;
 }
 
 /// `TPM_ECC_NIST_P256`.
@@ -71,6 +74,11 @@ impl<'a> Reader<'a> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(Fault::Truncated)?;
         self.0 = rest;
         Ok(taken)
+    }
+
+    /// Everything that is left.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.0
     }
 
     /// Nothing may be left.
