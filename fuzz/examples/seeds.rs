@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use attest::authority::{CertificateAuthority, LeafRequest};
 use attest::claims::Measurement;
+use attest::evidence::ReportData;
 use attest::extension::{attest_key, decode_extension};
 use attest::leaf::LeafKey;
 use attest::manifest::Manifest;
@@ -15,7 +16,11 @@ use attest::manifest::envelope::Envelope;
 use attest::manifest::signing::AuditorSecret;
 use attest::reference::ReferenceValues;
 use attest::simulated::{SimulatedAttester, SimulatedRoot};
+use attest::snp::table::{Certificates, Vek};
+use attest::tpm::PcrSelection;
 use attest::validity::Validity;
+use crypto::hash::parse_hex;
+use forge::tpm::ForgedTpm;
 use types::service::Role;
 use types::time::UnixMillis;
 
@@ -88,6 +93,14 @@ fn main() {
     write("manifest", 0, &payload);
     write("manifest", 1, &signed(payload));
     write("manifest", 2, include_bytes!("../../crates/attest/tests/data/manifest/house.manifest.json"));
+    for (number, evidence) in snp().into_iter().enumerate() {
+        write("snp", number, &evidence);
+    }
+    for (number, tpm) in [ForgedTpm::ecdsa(), ForgedTpm::rsassa(), ForgedTpm::rsapss()].into_iter().enumerate() {
+        let pcrs = PcrSelection::default();
+        let values = vec![[0; 32]; pcrs.iter().count()];
+        write("tpm", number, tpm.evidence(pcrs, &values, &ReportData([0; 64])).bytes());
+    }
     for (number, content) in [&b""[..], b"value", &[9; 300]].into_iter().enumerate() {
         write("sealed_record", number, content);
         write("sealed_file", number, content);
@@ -151,6 +164,13 @@ fn signed(payload: Vec<u8>) -> Vec<u8> {
     let mut envelope = Envelope::unsigned(payload);
     envelope.add(auditor().sign(&envelope));
     envelope.to_bytes()
+/// A real report, alone and with its certificate, and its table.
+fn snp() -> [Vec<u8>; 3] {
+    let report = include_str!("../../crates/attest/tests/data/snp/report_milan.hex").trim().to_ascii_lowercase();
+    let report: [u8; 1184] = parse_hex(&report).expect("a report");
+    let vcek = include_bytes!("../../crates/attest/tests/data/snp/vcek_milan.der");
+    let table = Certificates { vek: Some(Vek::Vcek(vcek)), authority: None }.to_table();
+    [report.to_vec(), [&report[..], &table].concat(), table]
 }
 
 /// A certificate, its evidence extension, and the evidence in that.

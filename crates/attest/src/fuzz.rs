@@ -6,6 +6,7 @@ use types::service::Role;
 use types::time::UnixMillis;
 
 use crate::appraise::Verifier;
+use crate::attester::SealedKey;
 use crate::claims::Measurement;
 use crate::collateral::{Collateral, IntelCollateral, PcsAnswers};
 use crate::dcap::layout::fields;
@@ -19,6 +20,8 @@ use crate::manifest::{Manifest, verify};
 use crate::platform::Platform;
 use crate::reference::{Allowance, Policy, ReferenceValues};
 use crate::simulated::SimulatedRootKey;
+use crate::snp::table;
+use crate::tpm::{self, TpmEvidence, TpmKeyName};
 
 /// A leaf certificate (DER) from a handshake.
 pub fn certificate(der: &[u8], root: SimulatedRootKey, now: UnixMillis) {
@@ -106,6 +109,43 @@ pub fn manifest(bytes: &[u8], auditor: &AuditorSecret, now: UnixMillis) {
         assert!(read.is_ok(), "what is believed can be read");
         assert_eq!(accepted.to_bytes(), bytes, "a manifest has one form");
     }
+/// An SEV-SNP report with its certificates, and a host's table of certificates. Accepted is what AMD signed.
+pub fn snp(bytes: &[u8], now: UnixMillis) {
+    if let Ok(table) = table::canonical(bytes) {
+        assert_eq!(table::canonical(&table), Ok(table.clone()), "the one form is its own");
+    }
+    let (Some(report_data), Some(launch_digest)) = (array(bytes, 0x50), array(bytes, 0x90)) else { return };
+    let Ok(evidence) = Evidence::new(Platform::SevSnp, bytes.to_vec()) else { return };
+    let values = lenient(Measurement::SevSnp { launch_digest });
+    let policy = Policy::default().with_role(Role::Kms, values);
+    let verifier = Verifier { policy: &policy, collateral: &Collateral::default() };
+    drop(std::hint::black_box(verifier.appraise(&evidence, &ReportData(report_data), Role::Kms, now)));
+}
+
+/// TPM evidence by whatever key it names, each of its parts alone, and a sealed key.
+pub fn tpm(bytes: &[u8], now: UnixMillis) {
+    tpm::read_each(bytes);
+    if let Ok(sealed) = SealedKey::decode(bytes) {
+        assert_eq!(sealed.encode(), bytes, "a sealed key has one encoding");
+    }
+    let Ok(parts) = TpmEvidence::decode(bytes) else { return };
+    assert_eq!(parts.encode(), bytes, "TPM evidence has one encoding");
+    [&parts.public, &parts.attest, &parts.signature].into_iter().for_each(|part| tpm::read_each(part));
+    let Ok(evidence) = Evidence::new(Platform::Tpm, bytes.to_vec()) else { return };
+    let policy = Policy::default()
+        .with_role(Role::Kms, lenient(Measurement::Tpm { pcr_digest: [0; 32] }))
+        .with_tpm_key(TpmKeyName::of(&parts.public));
+    let verifier = Verifier { policy: &policy, collateral: &Collateral::default() };
+    drop(std::hint::black_box(verifier.appraise(&evidence, &ReportData([0; 64]), Role::Kms, now)));
+}
+
+/// Accepts a measurement with every weakness.
+fn lenient(measurement: Measurement) -> ReferenceValues {
+    ReferenceValues { allowances: Allowance::ALL.into(), ..ReferenceValues::exactly([measurement]) }
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
 }
 
 /// A policy that accepts what a fuzzer can be given seeds of.
