@@ -24,7 +24,7 @@ mod quote;
 pub mod snp;
 pub mod tpm;
 
-pub use attester::{SgxAttester, TdxAttester};
+pub use attester::{SgxAttester, SnpAttester, TdxAttester, TpmAttester};
 pub use authority::Forge;
 pub use machine::{Installed, Level, Machine};
 pub use quote::{Domain, DomainVersion, Enclave};
