@@ -13,11 +13,12 @@
 //! ([`crate::reference::Policy::with_tpm_key`]): a name is the SHA-256 of the key's public area, so it stands for its
 //! attributes too. A CA that issued certificates for attestation keys would spare the list, but it would be one more
 //! root, online, and could not vouch for the machine of the first kms, which holds the deployment's CA. Whoever lists a
-//! key has seen, by credential activation (TPM 2.0 part 1, section 24; `crypto::tpm`), that it lives in the TPM whose
+//! key has seen, by credential activation ([`EndorsementKey::challenge`]), that it lives in the TPM whose
 //! maker's certificate was looked at; the key itself is made from the TPM's own seed and needs no file.
 //!
 //! Source: TCG, Trusted Platform Module Library, family 2.0, parts 2 (structures) and 3 (commands).
 
+mod credential;
 mod key;
 mod pcr;
 mod quote;
@@ -38,6 +39,8 @@ use crate::tpm::quote::Quote;
 use crate::tpm::signature::Signature;
 use crate::validity::Validity;
 
+pub(crate) use credential::template as endorsement_key;
+pub use credential::{Challenge, EndorsementKey};
 pub use key::TpmKeyName;
 pub use pcr::{BadPcr, PcrSelection};
 

@@ -7,6 +7,7 @@
 //! Commands are not encrypted on their way. A TPM is no protection from whoever runs the machine, and one who listens on
 //! its bus is such a one.
 
+mod activation;
 mod command;
 mod device;
 mod sealer;

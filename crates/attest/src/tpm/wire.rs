@@ -25,6 +25,7 @@ pub(crate) mod attribute {
     pub(crate) const FIXED_PARENT: u32 = 1 << 4;
     pub(crate) const SENSITIVE_DATA_ORIGIN: u32 = 1 << 5;
     pub(crate) const USER_WITH_AUTH: u32 = 1 << 6;
+    pub(crate) const ADMIN_WITH_POLICY: u32 = 1 << 7;
     pub(crate) const NO_DA: u32 = 1 << 10;
     pub(crate) const RESTRICTED: u32 = 1 << 16;
     pub(crate) const DECRYPT: u32 = 1 << 17;

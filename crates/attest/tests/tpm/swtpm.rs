@@ -195,6 +195,24 @@ fn a_sealed_key_opens_in_no_other_tpm_and_with_no_byte_changed() {
     assert!(one.sealer().unseal(&sealed).is_ok());
 }
 
+#[test]
+fn a_challenge_is_met_by_one_tpm_for_its_own_attestation_key() {
+    let (Some(one), Some(other)) = (Swtpm::start(), Swtpm::start()) else { return };
+    let endorsement = one.device.endorsement_key().unwrap();
+    assert_eq!(endorsement, one.device.endorsement_key().unwrap());
+    assert_ne!(endorsement.modulus(), other.device.endorsement_key().unwrap().modulus());
+    let (own, foreign) = (one.attester().key_name().unwrap(), other.attester().key_name().unwrap());
+
+    let challenge = endorsement.challenge(&own, &[0x5e; 32]).unwrap();
+    for _ in 0..5 {
+        assert_eq!(*one.device.activate(&challenge).unwrap(), [0x5e; 32]);
+        let error = one.device.activate(&endorsement.challenge(&foreign, &[0x5e; 32]).unwrap()).unwrap_err();
+        assert!(matches!(error, TpmError::Refused { command: "TPM2_ActivateCredential", .. }), "{error:?}");
+    }
+    let error = other.device.activate(&challenge).unwrap_err();
+    assert!(matches!(error, TpmError::Refused { command: "TPM2_ActivateCredential", .. }), "{error:?}");
+}
+
 fn source(result: Result<SealingKey, attest::attester::AttestError>) -> TpmError {
     *result.err().unwrap().source.downcast().unwrap()
 }

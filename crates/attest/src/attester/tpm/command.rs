@@ -28,6 +28,8 @@ pub(super) mod code {
 
     pub(in super::super) const CREATE_PRIMARY: Code = code("TPM2_CreatePrimary", 0x131, true);
     pub(in super::super) const STARTUP: Code = code("TPM2_Startup", 0x144, false);
+    pub(in super::super) const ACTIVATE_CREDENTIAL: Code = code("TPM2_ActivateCredential", 0x147, false);
+    pub(in super::super) const POLICY_SECRET: Code = code("TPM2_PolicySecret", 0x151, false);
     pub(in super::super) const CREATE: Code = code("TPM2_Create", 0x153, false);
     pub(in super::super) const LOAD: Code = code("TPM2_Load", 0x157, true);
     pub(in super::super) const QUOTE: Code = code("TPM2_Quote", 0x158, false);

@@ -104,11 +104,15 @@ impl TpmDevice {
         using: impl FnOnce(&mut Loaded<'_>) -> Result<T, TpmError>,
     ) -> Result<T, TpmError> {
         let mut device = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let parameters = creation(&[], template);
-        let answer = run(&mut device, &Command::new(code::CREATE_PRIMARY).owner(hierarchy).parameters(parameters))?;
-        let public = Reader::new(&answer.parameters).sized()?.to_vec();
-        Loaded { device: &mut device, handle: answer.handle, public }.used(using)
+        primary(&mut device, hierarchy, template)?.used(using)
     }
+}
+
+fn primary<'a>(device: &'a mut Box<dyn Transport>, hierarchy: u32, template: &[u8]) -> Result<Loaded<'a>, TpmError> {
+    let parameters = creation(&[], template);
+    let answer = run(device, &Command::new(code::CREATE_PRIMARY).owner(hierarchy).parameters(parameters))?;
+    let public = Reader::new(&answer.parameters).sized()?.to_vec();
+    Ok(Loaded { device, handle: answer.handle, public })
 }
 
 impl Loaded<'_> {
@@ -123,6 +127,16 @@ impl Loaded<'_> {
             Writer::default().sized(&nonce).sized(&[]).u8(kind).u16(algorithm::NULL).u16(algorithm::SHA256).finish();
         let command = Command::new(code::START_AUTH_SESSION).about(handle::NULL).about(handle::NULL);
         Ok(self.run(&command.parameters(parameters))?.handle)
+    }
+
+    /// Makes another primary key beside this one, uses it and unloads it.
+    pub(super) fn with_primary<T>(
+        &mut self,
+        hierarchy: u32,
+        template: &[u8],
+        using: impl FnOnce(&mut Loaded<'_>) -> Result<T, TpmError>,
+    ) -> Result<T, TpmError> {
+        primary(self.device, hierarchy, template)?.used(using)
     }
 
     /// Loads an object under this key, uses it and unloads it.
