@@ -161,6 +161,23 @@ mod tests {
     }
 
     #[test]
+    fn the_algorithm_outside_is_the_one_inside() {
+        let signed = |inner: u8, outer: u8| {
+            let to_be_signed = [0x30, 10, 0xa0, 1, 2, 2, 1, 7, 0x30, 2, 5, inner];
+            [&[0x30, 20][..], &to_be_signed, &[0x30, 2, 5, outer], &[3, 2, 0, 0xaa]].concat()
+        };
+        let good = signed(0, 0);
+        let read = Signed::read(&good).map(|signed| (signed.algorithm, signed.signature));
+        assert_eq!(read, Ok((&[0x30, 2, 5, 0][..], &[0xaa][..])));
+        let differs = Fault::Expected("the same signature algorithm inside and outside");
+        assert_eq!(Signed::read(&signed(0, 1)).err(), Some(differs));
+        for length in 0..good.len() {
+            assert!(Signed::read(&good[..length]).is_err(), "{length}");
+        }
+        assert_eq!(Signed::read(&[&good[..], &[0]].concat()).err(), Some(Fault::TrailingBytes));
+    }
+
+    #[test]
     fn integers_have_one_form() {
         let bad = Err(Fault::Expected("a non-negative INTEGER"));
         let cases: [(&[u8], Result<u8, Fault>); 7] = [

@@ -173,6 +173,35 @@ mod tests {
         }
     }
 
+    /// Every place of `from` in a certificate, with `to` there.
+    fn replaced(der: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+        let mut changed = der.to_vec();
+        for at in 0..=der.len() - from.len() {
+            if der[at..].starts_with(from) {
+                changed[at..at + from.len()].copy_from_slice(to);
+            }
+        }
+        changed
+    }
+
+    #[test]
+    fn only_the_two_encodings_of_the_one_algorithm_are_read() {
+        let ask = parse(ask(SnpProduct::Turin), AUTHORITY).expect("AMD's certificate");
+        assert_eq!(check_signed(TURIN, &ask, "VCEK"), Ok(()));
+        let mut short_salt = WITHOUT_TRAILER;
+        short_salt[66] = 0x20;
+        let changed = replaced(TURIN, &WITHOUT_TRAILER, &short_salt);
+        let refusal = Fault::Expected("an RSASSA-PSS signature with SHA-384").of("VCEK");
+        assert_eq!(check_signed(&changed, &ask, "VCEK"), Err(refusal));
+    }
+
+    #[test]
+    fn a_key_is_no_authority() {
+        let is_authority = |der| check_authority(&parse(der, AUTHORITY).expect("a certificate")).is_ok();
+        assert!(SnpProduct::ALL.iter().all(|product| is_authority(ask(*product))));
+        assert!(!is_authority(MILAN) && !is_authority(TURIN));
+    }
+
     #[test]
     fn a_turin_key_has_the_fifth_version_and_a_short_chip_id() {
         let vek = Vek::read(TURIN).expect("a VCEK");

@@ -145,6 +145,15 @@ fn revocation_is_seen_and_dated() {
     check(&chip, &Guest::default(), past, Err(Refusal::CollateralBelowFloor));
 }
 
+/// A list that says nothing is revoked, by somebody with the root's name.
+#[test]
+fn a_list_that_the_root_did_not_sign_is_refused() {
+    let impostor = SnpForge::new(SnpProduct::Genoa, Encoding::Newer, issued());
+    let held = collateral(&impostor.install(Chip::default()).collateral());
+    let found = judge(SnpProduct::Genoa, strict(), &genoa().carried(&Guest::default()), &held);
+    assert_eq!(found, Err(Refusal::BadSignature));
+}
+
 #[test]
 fn roots_are_told_apart() {
     let chip = genoa();
