@@ -164,6 +164,8 @@ fn signed(payload: Vec<u8>) -> Vec<u8> {
     let mut envelope = Envelope::unsigned(payload);
     envelope.add(auditor().sign(&envelope));
     envelope.to_bytes()
+}
+
 /// A real report, alone and with its certificate, and its table.
 fn snp() -> [Vec<u8>; 3] {
     let report = include_str!("../../crates/attest/tests/data/snp/report_milan.hex").trim().to_ascii_lowercase();

@@ -67,7 +67,7 @@ impl Verifier<'_> {
             Platform::Simulated => simulated::verify(evidence.bytes(), policy.simulated_root(role)?),
             Platform::Sgx | Platform::Tdx => dcap::verify(evidence, policy.intel_root(), collateral, reference, now),
             Platform::SevSnp => snp::verify(evidence.bytes(), policy.amd_roots(), collateral, now),
-            Platform::Tpm => tpm::verify(evidence.bytes(), policy.tpm_keys(), expected),
+            Platform::Tpm => tpm::verify(evidence.bytes(), expected, |key| policy.believes_tpm(reference, key)),
         }
     }
 }

@@ -109,6 +109,8 @@ pub fn manifest(bytes: &[u8], auditor: &AuditorSecret, now: UnixMillis) {
         assert!(read.is_ok(), "what is believed can be read");
         assert_eq!(accepted.to_bytes(), bytes, "a manifest has one form");
     }
+}
+
 /// An SEV-SNP report with its certificates, and a host's table of certificates. Accepted is what AMD signed.
 pub fn snp(bytes: &[u8], now: UnixMillis) {
     if let Ok(table) = table::canonical(bytes) {

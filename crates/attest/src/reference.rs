@@ -186,15 +186,18 @@ impl Policy {
         self
     }
 
-    /// Believes the quotes of one more TPM's attestation key: see [`crate::tpm`]. Without any, no TPM is believed.
+    /// Believes the quotes of one more TPM's attestation key in every role: see [`crate::tpm`]. Otherwise only those are
+    /// believed that a role's [`ReferenceValues::platform_ids`] list.
     pub fn with_tpm_key(mut self, name: TpmKeyName) -> Self {
         self.tpm_keys.insert(name);
         self
     }
 
-    /// The attestation keys whose quotes are believed.
-    pub(crate) fn tpm_keys(&self) -> &BTreeSet<TpmKeyName> {
-        &self.tpm_keys
+    /// Whether this attestation key's quotes are believed: in every role, or because the role lists its machine.
+    pub(crate) fn believes_tpm(&self, reference: &ReferenceValues, key: TpmKeyName) -> bool {
+        let id = PlatformId::TpmKey(key.0);
+        let listed = matches!(&reference.platform_ids, Accepted::Only(ids) if ids.contains(&id));
+        listed || self.tpm_keys.contains(&key)
     }
 
     /// The roots that vouch for SEV-SNP platforms.

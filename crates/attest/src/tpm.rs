@@ -9,12 +9,13 @@
 //! measurement SHA-256 over the values of the selected PCRs, which is the quote's pcrDigest
 //! ```
 //!
-//! **Who vouches for the attestation key.** A policy lists the names of attestation keys
-//! ([`crate::reference::Policy::with_tpm_key`]): a name is the SHA-256 of the key's public area, so it stands for its
-//! attributes too. A CA that issued certificates for attestation keys would spare the list, but it would be one more
-//! root, online, and could not vouch for the machine of the first kms, which holds the deployment's CA. Whoever lists a
-//! key has seen, by credential activation ([`EndorsementKey::challenge`]), that it lives in the TPM whose
-//! maker's certificate was looked at; the key itself is made from the TPM's own seed and needs no file.
+//! **Who vouches for the attestation key.** A role lists the names of attestation keys among its machines
+//! ([`PlatformId::TpmKey`]), or a policy for every role ([`crate::reference::Policy::with_tpm_key`]): a name is the
+//! SHA-256 of the key's public area, so it stands for its attributes too. A CA that issued certificates for attestation
+//! keys would spare the list, but it would be one more root, online, and could not vouch for the machine of the first
+//! kms, which holds the deployment's CA. Whoever lists a key has seen, by credential activation
+//! ([`EndorsementKey::challenge`]), that it lives in the TPM whose maker's certificate was looked at; the key itself is
+//! made from the TPM's own seed and needs no file.
 //!
 //! Source: TCG, Trusted Platform Module Library, family 2.0, parts 2 (structures) and 3 (commands).
 
@@ -92,11 +93,16 @@ pub(crate) fn extra_data(report_data: &ReportData) -> [u8; 32] {
     Sha256::digest(&report_data.0)
 }
 
-/// Checks a quote by one of `keys`, then reads its claims; their report data is `expected`, whose hash the quote has.
-pub(crate) fn verify(bytes: &[u8], keys: &BTreeSet<TpmKeyName>, expected: &ReportData) -> Result<Claims, Refusal> {
+/// Checks a quote by a key that is `believed`, then reads its claims; their report data is `expected`, whose hash the
+/// quote has.
+pub(crate) fn verify(
+    bytes: &[u8],
+    expected: &ReportData,
+    believed: impl Fn(TpmKeyName) -> bool,
+) -> Result<Claims, Refusal> {
     let evidence = TpmEvidence::decode(bytes)?;
     let key = AttestationKey::read(&evidence.public)?;
-    if !keys.contains(&key.name()) {
+    if !believed(key.name()) {
         return Err(Refusal::TpmKeyUnknown(key.name()));
     }
     key.verify(&evidence.attest, &Signature::read(&evidence.signature)?)?;

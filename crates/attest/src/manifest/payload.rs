@@ -24,6 +24,7 @@ use crate::manifest::{Malformed, Manifest};
 use crate::reference::{Accepted, Allowance, CollateralFloor, ReferenceValues};
 use crate::simulated::SimulatedRootKey;
 use crate::snp::{SnpProduct, SnpTcb};
+use crate::tpm::PcrSelection;
 
 /// The version of this format.
 const SCHEMA: u32 = 1;
@@ -97,6 +98,8 @@ struct RoleDocument {
     snp_authors: Option<Vec<Text<SnpAuthor>>>,
     #[serde(default, skip_serializing_if = "is_zero")]
     snp_vmpl: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tpm_pcrs: Option<Vec<u8>>,
 }
 
 /// The lowest versions of one product's firmware; products count differently.
@@ -246,6 +249,10 @@ impl RoleDocument {
             minimum_snp_tcb: self.minimum_snp_tcb.into_iter().map(SnpTcbDocument::read).collect(),
             snp_vmpl: self.snp_vmpl,
             snp_authors: accepted(self.snp_authors, |author| author.0)?,
+            tpm_pcrs: self
+                .tpm_pcrs
+                .map_or_else(|| Ok(PcrSelection::default()), PcrSelection::new)
+                .map_err(|_| NO_PCR)?,
             allowances: self.allowances.into_iter().map(|allowance| allowance.0).collect(),
         })
     }
@@ -264,6 +271,7 @@ impl RoleDocument {
             minimum_snp_tcb: sorted(values.minimum_snp_tcb.iter().map(SnpTcbDocument::write)),
             snp_authors: listed(&values.snp_authors, |author| Text(*author)),
             snp_vmpl: values.snp_vmpl,
+            tpm_pcrs: (values.tpm_pcrs != PcrSelection::default()).then(|| values.tpm_pcrs.iter().collect()),
         }
     }
 }
@@ -279,6 +287,9 @@ impl SnpTcbDocument {
         SnpTcbDocument { boot_loader, fmc, microcode, product: Text(*product), snp, tee }
     }
 }
+
+/// What is wrong with a PCR that can be reset.
+const NO_PCR: Malformed = Malformed::Contradiction("`tpm_pcrs` are not of 0 to 15");
 
 /// The date that accepts every other.
 const NO_DATE: UnixMillis = UnixMillis(0);

@@ -10,6 +10,7 @@ use attest::manifest::{Malformed, Manifest, ManifestRefusal, Measured};
 use attest::reference::{Accepted, Allowance, CollateralFloor, ReferenceValues};
 use attest::simulated::SimulatedRootKey;
 use attest::snp::{SnpProduct, SnpTcb};
+use attest::tpm::PcrSelection;
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 use types::digest::Digest;
@@ -53,11 +54,12 @@ fn any_tcb() -> impl Strategy<Value = SnpTcb> {
     })
 }
 
-/// What only SEV-SNP platforms are asked for.
-fn any_snp() -> impl Strategy<Value = (BTreeMap<SnpProduct, SnpTcb>, u32, Accepted<SnpAuthor>)> {
+/// What only SEV-SNP platforms are asked for, and TPMs' PCRs.
+fn any_snp() -> impl Strategy<Value = (BTreeMap<SnpProduct, SnpTcb>, u32, Accepted<SnpAuthor>, PcrSelection)> {
     let author = prop_oneof![Just(SnpAuthor::Anonymous), bytes().prop_map(SnpAuthor::Key)];
     let product = proptest::sample::select(&SnpProduct::ALL[..]);
-    (btree_map(product, any_tcb(), 0..3), 0_u32..4, accepted(author))
+    let pcrs = btree_set(0_u8..16, 0..5).prop_map(|pcrs| PcrSelection::new(pcrs).unwrap());
+    (btree_map(product, any_tcb(), 0..3), 0_u32..4, accepted(author), pcrs)
 }
 
 fn any_values() -> impl Strategy<Value = ReferenceValues> {
@@ -90,6 +92,7 @@ fn any_values() -> impl Strategy<Value = ReferenceValues> {
                 minimum_snp_tcb: snp.0,
                 snp_vmpl: snp.1,
                 snp_authors: snp.2,
+                tpm_pcrs: snp.3,
                 allowances,
             }
         })

@@ -147,6 +147,10 @@ fn the_machine_can_be_listed() {
     let bytes = tpm.quote(&honest()).encode();
     let listed = |id| ReferenceValues { platform_ids: Accepted::Only([PlatformId::TpmKey(id)].into()), ..values() };
     assert!(appraise(&policy(&tpm, listed(tpm.key_name().0)), &bytes, &REPORT_DATA).is_ok());
+    let by_role = Policy::default().with_role(Role::Kms, listed(tpm.key_name().0));
+    assert!(appraise(&by_role, &bytes, &REPORT_DATA).is_ok(), "a machine that the role lists is believed");
+    let other = Policy::default().with_role(Role::Kms, listed([0; 32]));
+    assert_eq!(appraise(&other, &bytes, &REPORT_DATA), Err(Refusal::TpmKeyUnknown(tpm.key_name())));
     let found = appraise(&policy(&tpm, listed([0; 32])), &bytes, &REPORT_DATA);
     assert!(matches!(found, Err(Refusal::PlatformNotListed { .. })));
 }
