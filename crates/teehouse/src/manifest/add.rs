@@ -11,6 +11,7 @@ use attest::manifest::{
 use attest::platform::Platform;
 use attest::reference::{Accepted, Allowance, ReferenceValues};
 use attest::snp::{SnpProduct, SnpTcb};
+use attest::tpm::PcrSelection;
 
 use crate::exit::Complaint;
 use crate::manifest::files::{self, DateArg, Opened, State};
@@ -53,6 +54,9 @@ pub(super) struct Args {
     /// The privilege level (VMPL) of SEV-SNP reports, when a paravisor holds level 0
     #[arg(long, value_name = "N")]
     snp_vmpl: Option<u32>,
+    /// The PCRs that a TPM's quote is over, where they are not the usual ones
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    tpm_pcr: Vec<u8>,
     /// The oldest date of a rated TCB level
     #[arg(long, value_name = "DATE")]
     minimum_tcb_date: Option<DateArg>,
@@ -75,7 +79,7 @@ pub(super) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
     let measured = Measured::from_json(&files::read(&args.measured)?)
         .with_context(|| format!("{} holds no measurements", args.measured.display()))?;
     check_simulation(&manifest, &measured)?;
-    args.change(&mut manifest, measured);
+    args.change(&mut manifest, measured)?;
     files::write_unsigned(&args.file, &manifest)?;
     let state = State::of(&args.file, &Opened::read(&args.file)?);
     output.result(&state, |out| state.print(out))?;
@@ -98,7 +102,8 @@ fn check_simulation(manifest: &Manifest, measured: &[Measured]) -> Result<(), Co
 }
 
 impl Args {
-    fn change(&self, manifest: &mut Manifest, measured: Vec<Measured>) {
+    fn change(&self, manifest: &mut Manifest, measured: Vec<Measured>) -> anyhow::Result<()> {
+        let pcrs = PcrSelection::new(self.tpm_pcr.iter().copied())?;
         let roles: BTreeSet<_> = measured.iter().map(|measured| measured.role).collect();
         if self.replace {
             manifest.roles.retain(|role, _| !roles.contains(role));
@@ -108,7 +113,11 @@ impl Args {
         }
         for role in roles {
             manifest.roles.entry(role).and_modify(|values| self.set(values));
+            if !self.tpm_pcr.is_empty() {
+                manifest.roles.entry(role).and_modify(|values| values.tpm_pcrs = pcrs);
+            }
         }
+        Ok(())
     }
 
     /// Sets what the flags name.

@@ -124,6 +124,10 @@ fn reference_values(out: &mut dyn Write, role: Role, values: &ReferenceValues) -
     if values.snp_vmpl > 0 {
         line("VMPL", values.snp_vmpl.to_string())?;
     }
+    if platforms.contains(&Platform::Tpm.as_str()) {
+        let pcrs: Vec<_> = values.tpm_pcrs.iter().map(|pcr| pcr.to_string()).collect();
+        line("PCRs", pcrs.join(", "))?;
+    }
     if values.minimum_tcb_date > UnixMillis(0) {
         line("TCB", format!("of {} or later", date::format(values.minimum_tcb_date)))?;
     }
