@@ -29,17 +29,32 @@ pub enum Label {
     RoleKeys,
     /// One service's sealing key, from the key that a platform keeps for its code; context: the role.
     PlatformSealing,
+    /// Wraps the kms's root seed, from its platform's key; no context.
+    RootSlot,
+    /// Authenticates the file of the root key's slots, from the root seed; no context.
+    RootFile,
+    /// Seals the seeds of earlier generations, from the root seed; no context.
+    RootPrevious,
+    /// The sealing key of the kms's own store, from the root seed; no context.
+    RootStore,
+    /// Wraps the private key of the deployment's CA, from the root seed; no context.
+    RootAuthority,
 }
 
 impl Label {
     /// Every label there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::StoreRoot,
         Self::StoreRecords,
         Self::StoreAnchor,
         Self::UserTokens,
         Self::RoleKeys,
         Self::PlatformSealing,
+        Self::RootSlot,
+        Self::RootFile,
+        Self::RootPrevious,
+        Self::RootStore,
+        Self::RootAuthority,
     ];
 
     fn as_bytes(self) -> &'static [u8] {
@@ -50,6 +65,11 @@ impl Label {
             Self::UserTokens => b"user tokens",
             Self::RoleKeys => b"role keys",
             Self::PlatformSealing => b"platform sealing",
+            Self::RootSlot => b"root slot",
+            Self::RootFile => b"root file",
+            Self::RootPrevious => b"root previous",
+            Self::RootStore => b"root store",
+            Self::RootAuthority => b"root authority",
         }
     }
 }
@@ -155,6 +175,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(seen.len(), 2 * 6 * 3 * 3);
+        assert_eq!(seen.len(), 2 * Label::ALL.len() * 3 * 3);
     }
 }

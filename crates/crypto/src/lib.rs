@@ -9,6 +9,8 @@
 //! | [`seal`] | a small record: AES-256-GCM-SIV, random nonce | RFC 8452 |
 //! | [`kdf`] | every key derived from another, every label | RFC 5869 (HKDF-SHA-256) |
 //! | [`mac`] | HMAC-SHA-256 over parts | RFC 2104 |
+//! | [`hpke`] | a short message for one key's holder | RFC 9180 |
+//! | [`shamir`] | k of n shares of a secret | Shamir 1979 |
 //! | [`sign`] | ECDSA P-256 and Ed25519 | FIPS 186-5, RFC 8032 |
 //! | [`tpm`] | a TPM's protected credentials | TPM 2.0 part 1, section 24 |
 //! | [`maker`] | what makers of platforms sign with, for tests in their place | FIPS 186-5, RFC 8017 |
@@ -17,12 +19,14 @@
 mod error;
 pub mod file;
 pub mod hash;
+pub mod hpke;
 pub mod kdf;
 pub mod key;
 pub mod mac;
 pub mod maker;
 pub mod random;
 pub mod seal;
+pub mod shamir;
 pub mod sign;
 pub mod tpm;
 pub mod verify;
