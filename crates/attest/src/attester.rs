@@ -12,6 +12,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use crypto::SealingKey;
+use types::secret::SecretBytes;
 use types::service::Role;
 use types::time::UnixMillis;
 
@@ -48,6 +49,43 @@ pub trait Sealer: Send + Sync {
     fn sealing_key(&self, role: Role) -> Result<SealingKey, AttestError>;
 }
 
+/// Keeps nothing, but seals short secrets so that only the same code on the same platform gets them back: a TPM with
+/// an object under PolicyPCR. Whoever calls it stores what it gives.
+pub trait BlobSealer: Send + Sync {
+    /// The platform that seals.
+    fn platform(&self) -> Platform;
+
+    /// Seals `secret`, of at most 128 bytes (a TPM's `MAX_SYM_DATA`), into at most 4 KiB.
+    ///
+    /// # Errors
+    /// [`AttestError`] when the platform refuses.
+    fn seal(&self, secret: &[u8]) -> Result<Vec<u8>, AttestError>;
+
+    /// Opens what [`BlobSealer::seal`] made here.
+    ///
+    /// # Errors
+    /// [`AttestError`] for what another platform or other code sealed, and for changed bytes.
+    fn unseal(&self, blob: &[u8]) -> Result<SecretBytes, AttestError>;
+}
+
+/// How a platform keeps a secret: it has a key of its own, or it seals what it is given.
+pub enum PlatformSealer {
+    /// A stable key: SNP's derived key, Gramine's key file, the simulated platform's file.
+    Key(Box<dyn Sealer>),
+    /// A blob to be stored: TPM.
+    Blob(Box<dyn BlobSealer>),
+}
+
+impl PlatformSealer {
+    /// The platform that keeps the secret.
+    pub fn platform(&self) -> Platform {
+        match self {
+            PlatformSealer::Key(sealer) => sealer.platform(),
+            PlatformSealer::Blob(sealer) => sealer.platform(),
+        }
+    }
+}
+
 /// The platform did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[error("the {platform} platform could not {operation}")]
@@ -67,6 +105,10 @@ pub enum Operation {
     Attest,
     /// [`Sealer::sealing_key`].
     Seal,
+    /// [`BlobSealer::seal`].
+    SealBlob,
+    /// [`BlobSealer::unseal`].
+    UnsealBlob,
 }
 
 impl fmt::Display for Operation {
@@ -74,6 +116,8 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Operation::Attest => "make evidence",
             Operation::Seal => "give its sealing key",
+            Operation::SealBlob => "seal a secret",
+            Operation::UnsealBlob => "unseal a secret",
         })
     }
 }
