@@ -148,7 +148,7 @@ fn schedule(shared_secret: &[u8; HASH_LEN], info: &[u8]) -> (LessSafeKey, Nonce)
     let psk_id_hash = labeled_extract(HPKE_SUITE, &[], b"psk_id_hash", &[]);
     let info_hash = labeled_extract(HPKE_SUITE, &[], b"info_hash", info);
     let context = [BASE_MODE, &*psk_id_hash, &*info_hash].concat();
-    let secret = labeled_extract(HPKE_SUITE, &*shared_secret, b"secret", &[]);
+    let secret = labeled_extract(HPKE_SUITE, shared_secret, b"secret", &[]);
     let key: Zeroizing<[u8; HASH_LEN]> = labeled_expand(HPKE_SUITE, &secret, b"key", &context);
     let nonce: Zeroizing<[u8; NONCE_LEN]> = labeled_expand(HPKE_SUITE, &secret, b"base_nonce", &context);
     let key = UnboundKey::new(&CHACHA20_POLY1305, &*key).expect("a key of 32 bytes");

@@ -6,6 +6,7 @@ mod api;
 mod db;
 mod error;
 pub mod registry;
+pub mod root;
 mod service;
 mod start;
 

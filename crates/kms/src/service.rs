@@ -16,12 +16,15 @@ pub struct Kms {
 }
 
 impl Kms {
+    /// The store's file in a data directory.
+    pub(crate) const STORE_NAME: &str = "kms.redb";
+
     /// Opens the key store of a data directory, or makes it.
     ///
     /// # Errors
     /// When the store can't be opened with this sealing key.
     pub fn open(data_dir: &Path, sealing_key: &SealingKey) -> Result<Self, OpenError> {
-        Ok(Kms { store: Store::open(&data_dir.join("kms.redb"), sealing_key, Options::default())? })
+        Ok(Kms { store: Store::open(&data_dir.join(Self::STORE_NAME), sealing_key, Options::default())? })
     }
 
     /// Closes the store; when this returns, another process can open it.

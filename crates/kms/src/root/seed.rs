@@ -1,0 +1,104 @@
+//! The root seed of one generation, and what is derived from it.
+
+use std::fmt;
+
+use crypto::{Label, MacKey, RecordKey, SealingKey};
+use types::service::Role;
+
+/// Length of a seed, in bytes.
+pub(super) const SEED_LEN: usize = 32;
+
+/// 32 random bytes from which everything follows that a kms keeps secret at rest: wiped on drop, never printed.
+pub struct RootSeed(SealingKey);
+
+impl RootSeed {
+    /// A fresh seed from the system's random source.
+    pub fn generate() -> Self {
+        RootSeed(SealingKey::generate())
+    }
+
+    /// Takes a seed from a slot. The caller wipes its own copy.
+    pub fn from_bytes(bytes: [u8; SEED_LEN]) -> Self {
+        RootSeed(SealingKey::from_bytes(bytes))
+    }
+
+    pub(super) fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(RootSeed::from_bytes)
+    }
+
+    /// The seed itself, for a slot. Whoever has it has everything the kms and its deployment keep.
+    pub fn danger_expose(&self) -> &[u8; SEED_LEN] {
+        self.0.danger_expose()
+    }
+
+    /// The sealing key of the kms's own store.
+    pub fn store_key(&self) -> SealingKey {
+        self.0.derive(Label::RootStore, b"")
+    }
+
+    /// The sealing key of a service.
+    pub fn role_key(&self, role: Role) -> SealingKey {
+        self.0.derive(Label::RootRole, role.as_str().as_bytes())
+    }
+
+    /// Wraps the private key of the deployment's CA.
+    pub(super) fn authority_key(&self) -> RecordKey {
+        self.0.derive(Label::RootAuthority, b"")
+    }
+
+    /// Authenticates `root.json`.
+    pub(super) fn file_key(&self) -> MacKey {
+        self.0.derive(Label::RootFile, b"")
+    }
+
+    /// Seals what earlier generations leave.
+    pub(super) fn previous_key(&self) -> RecordKey {
+        self.0.derive(Label::RootPrevious, b"")
+    }
+
+    pub(super) fn duplicate(&self) -> Self {
+        RootSeed::from_bytes(*self.danger_expose())
+    }
+}
+
+impl fmt::Debug for RootSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RootSeed([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use crypto::hash::hex;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_is_not_printed() {
+        assert_eq!(format!("{:?}", RootSeed::from_bytes([0xab; 32])), "RootSeed([redacted])");
+    }
+
+    #[test]
+    fn every_purpose_and_role_has_a_key_of_its_own() {
+        let seed = RootSeed::from_bytes([7; 32]);
+        let roles = Role::ALL.map(|role| seed.role_key(role));
+        let keys: HashSet<_> = roles.iter().chain([&seed.store_key()]).map(|key| *key.danger_expose()).collect();
+        assert_eq!(keys.len(), Role::ALL.len() + 1);
+    }
+
+    /// Computed with Python's `cryptography` from the format in `crypto::kdf`; a change makes stores unreadable.
+    #[test]
+    fn derived_keys_never_change() {
+        let seed = RootSeed::from_bytes([7; 32]);
+        assert_eq!(
+            hex(seed.store_key().danger_expose()),
+            "a02446d88001b4baa012d89f9cdc149fe54a0f9703152c00c217804fea1a05f0"
+        );
+        assert_eq!(
+            hex(seed.role_key(Role::Tdfs).danger_expose()),
+            "c94726184f5b5b6439028970f82d2f29f1efe93425e4b539f5d44b9d371a0973"
+        );
+    }
+}
