@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::output::Output;
-use crate::{attestation, call, completions, demo, exit, file, function, manifest, openapi, serve, task, user};
+use crate::{attestation, call, completions, demo, exit, file, function, kms, manifest, openapi, serve, task, user};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,6 +57,8 @@ enum Command {
     File(file::Args),
     /// Create, approve and run tasks, and fetch their results.
     Task(task::Args),
+    /// See and change what keeps the kms's root key.
+    Kms(kms::Args),
     /// Show the functions that tasks can run.
     Function(function::Args),
     /// Measure what runs.
@@ -93,6 +95,7 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::User(args) => user::run(args, output).await,
         Command::File(args) => file::run(args, output).await,
         Command::Task(args) => task::run(args, output).await,
+        Command::Kms(args) => kms::run(args, output).await,
         Command::Function(args) => function::run(&args, output),
         Command::Attest(args) => attestation::run(&args, output),
         Command::Manifest(args) => manifest::run(&args, output),

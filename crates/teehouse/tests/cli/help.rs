@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 41] = [
+const VERBS: [&[&str]; 49] = [
     &[],
     &["demo"],
     &["serve"],
@@ -37,6 +37,14 @@ const VERBS: [&[&str]; 41] = [
     &["manifest", "verify"],
     &["manifest", "show"],
     &["manifest", "diff"],
+    &["kms"],
+    &["kms", "slots"],
+    &["kms", "rotate"],
+    &["kms", "recovery"],
+    &["kms", "recovery", "keygen"],
+    &["kms", "recovery", "init"],
+    &["kms", "recovery", "split"],
+    &["kms", "recovery", "combine"],
     &["call"],
     &["openapi"],
     &["completions"],

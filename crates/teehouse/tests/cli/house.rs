@@ -72,15 +72,14 @@ impl House {
 
     pub(crate) fn open_with(arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let mut command = teehouse();
-        command
-            .args(["serve", "--dev", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(dir.path().join("data"));
-        command.args(arguments).env("RUST_LOG", "error").stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut server = command.spawn().expect("the server starts");
-        let mut out = BufReader::new(server.stdout.take().expect("is piped"));
-        let ready = read_document(&mut out);
-        House { dir, server, _out: out, ready }
+        let (server, _out, ready) = serve(&dir.path().join("data"), arguments);
+        House { dir, server, _out, ready }
+    }
+
+    /// Serves the same data directory, after the server that did has ended.
+    pub(crate) fn serve_again(&mut self) {
+        let (server, out, ready) = serve(&self.data_dir(), &[]);
+        (self.server, self._out, self.ready) = (server, out, ready);
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
@@ -127,6 +126,17 @@ impl House {
         assert!(token.len() >= 43, "256 random bits need at least 43 characters, not {}", token.len());
         User { house: self, name, token }
     }
+}
+
+/// Starts a server; returns when it is ready.
+fn serve(data_dir: &Path, arguments: &[&str]) -> (Child, BufReader<ChildStdout>, serde_json::Value) {
+    let mut command = teehouse();
+    command.args(["serve", "--dev", "--json", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+    command.args(arguments).env("RUST_LOG", "error").stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut server = command.spawn().expect("the server starts");
+    let mut out = BufReader::new(server.stdout.take().expect("is piped"));
+    let ready = read_document(&mut out);
+    (server, out, ready)
 }
 
 /// The server prints its document, laid out over lines, and then no more.

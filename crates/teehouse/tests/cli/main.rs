@@ -4,5 +4,6 @@ mod demo;
 mod help;
 mod house;
 mod journey;
+mod kms;
 mod manifest;
 mod refusals;
