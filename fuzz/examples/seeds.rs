@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use attest::attester::PlatformSealer;
 use attest::authority::{CertificateAuthority, LeafRequest};
 use attest::claims::Measurement;
 use attest::evidence::ReportData;
@@ -15,12 +16,14 @@ use attest::manifest::auditors::{Auditor, Auditors};
 use attest::manifest::envelope::Envelope;
 use attest::manifest::signing::AuditorSecret;
 use attest::reference::ReferenceValues;
-use attest::simulated::{SimulatedAttester, SimulatedRoot};
+use attest::simulated::{SimulatedAttester, SimulatedRoot, SimulatedSealer};
 use attest::snp::table::{Certificates, Vek};
 use attest::tpm::PcrSelection;
 use attest::validity::Validity;
+use crypto::SealingKey;
 use crypto::hash::parse_hex;
 use forge::tpm::ForgedTpm;
+use kms::root::{FILE_NAME, RecoverySecret, Root, Seeds, share_files};
 use types::service::Role;
 use types::time::UnixMillis;
 
@@ -105,6 +108,9 @@ fn main() {
         write("sealed_record", number, content);
         write("sealed_file", number, content);
     }
+    for (number, text) in root_texts().into_iter().enumerate() {
+        write("root_file", number, &text);
+    }
 }
 
 fn write(target: &str, number: usize, bytes: &[u8]) {
@@ -173,6 +179,25 @@ fn snp() -> [Vec<u8>; 3] {
     let vcek = include_bytes!("../../crates/attest/tests/data/snp/vcek_milan.der");
     let table = Certificates { vek: Some(Vek::Vcek(vcek)), authority: None }.to_table();
     [report.to_vec(), [&report[..], &table].concat(), table]
+}
+
+/// A root with every kind of slot but a blob, a share, and both halves of a recovery key.
+fn root_texts() -> [Vec<u8>; 4] {
+    let dir = Path::new("corpus").join("root");
+    fs::create_dir_all(&dir).expect("a folder");
+    let sealer = SimulatedSealer::default().with_key(Role::Kms, SealingKey::from_bytes([7; 32]));
+    let sealer = PlatformSealer::Key(Box::new(sealer));
+    let holder = RecoverySecret::generate("alice".parse().expect("a name"));
+    let seeds = Seeds::generate_beside(SealingKey::from_bytes([7; 32]));
+    let mut root = Root::create(&dir, seeds, &sealer, NOW).expect("a root");
+    root.rotate(&sealer, NOW).expect("another generation");
+    root.add_peer("kms-1", NOW).expect("a peer");
+    root.set_recovery(1, &[holder.public()], NOW).expect("a set");
+    let share = share_files(&dir).expect("a root").expect("a set")[0].to_bytes();
+    let file = fs::read(dir.join(FILE_NAME)).expect("a root");
+    fs::remove_dir_all(&dir).expect("the folder");
+    let secret = holder.danger_to_text();
+    [file, share, holder.public().to_text().into_bytes(), secret.expose().as_bytes().to_vec()]
 }
 
 /// A certificate, its evidence extension, and the evidence in that.
