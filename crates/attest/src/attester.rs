@@ -12,7 +12,6 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use crypto::SealingKey;
-use types::secret::SecretBytes;
 use types::service::Role;
 use types::time::UnixMillis;
 
@@ -49,23 +48,23 @@ pub trait Sealer: Send + Sync {
     fn sealing_key(&self, role: Role) -> Result<SealingKey, AttestError>;
 }
 
-/// Keeps nothing, but seals short secrets so that only the same code on the same platform gets them back: a TPM with
-/// an object under PolicyPCR. Whoever calls it stores what it gives.
+/// Keeps nothing, but seals keys so that only the same code on the same platform gets them back: a TPM with objects
+/// under PolicyPCR. Whoever calls it stores what it gives.
 pub trait BlobSealer: Send + Sync {
     /// The platform that seals.
     fn platform(&self) -> Platform;
 
-    /// Seals `secret`, of at most 128 bytes (a TPM's `MAX_SYM_DATA`), into at most 4 KiB.
+    /// Seals a key into at most 4 KiB, which are no secret.
     ///
     /// # Errors
     /// [`AttestError`] when the platform refuses.
-    fn seal(&self, secret: &[u8]) -> Result<Vec<u8>, AttestError>;
+    fn seal_key(&self, key: &SealingKey) -> Result<Vec<u8>, AttestError>;
 
-    /// Opens what [`BlobSealer::seal`] made here.
+    /// Opens what [`BlobSealer::seal_key`] made here.
     ///
     /// # Errors
     /// [`AttestError`] for what another platform or other code sealed, and for changed bytes.
-    fn unseal(&self, blob: &[u8]) -> Result<SecretBytes, AttestError>;
+    fn unseal_key(&self, blob: &[u8]) -> Result<SealingKey, AttestError>;
 }
 
 /// How a platform keeps a secret: it has a key of its own, or it seals what it is given.
@@ -105,9 +104,9 @@ pub enum Operation {
     Attest,
     /// [`Sealer::sealing_key`].
     Seal,
-    /// [`BlobSealer::seal`].
+    /// [`BlobSealer::seal_key`].
     SealBlob,
-    /// [`BlobSealer::unseal`].
+    /// [`BlobSealer::unseal_key`].
     UnsealBlob,
 }
 
@@ -116,8 +115,8 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Operation::Attest => "make evidence",
             Operation::Seal => "give its sealing key",
-            Operation::SealBlob => "seal a secret",
-            Operation::UnsealBlob => "unseal a secret",
+            Operation::SealBlob => "seal a key",
+            Operation::UnsealBlob => "unseal a key",
         })
     }
 }

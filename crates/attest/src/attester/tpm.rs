@@ -51,6 +51,9 @@ pub enum TpmError {
     /// The TPM's evidence can't be carried.
     #[error("the evidence is not what a TPM makes")]
     Form(#[source] Refusal),
+    /// What was kept for the TPM is no sealed key.
+    #[error("what was kept is no sealed key")]
+    SealedKey(#[source] Refusal),
     /// No key was sealed for this service.
     #[error("no sealed key of {0}")]
     NoKey(types::service::Role),

@@ -149,9 +149,6 @@ pub enum SlotError {
     /// The platform's key is another one.
     #[error("the platform's key does not open it: another machine or other code made it, or it was changed")]
     Refused,
-    /// The platform gave back something else.
-    #[error("the platform gave back something that is no seed")]
-    NoSeed,
     /// The seed is not the one that made the file.
     #[error("the seed in it is not the one that this file was made with: the file or the slot was changed")]
     OtherSeed,

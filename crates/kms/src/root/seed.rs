@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crypto::{Label, MacKey, RecordKey, SealingKey};
-use types::service::Role;
 
 /// Length of a seed, in bytes.
 pub(super) const SEED_LEN: usize = 32;
@@ -22,6 +21,15 @@ impl RootSeed {
         RootSeed(SealingKey::from_bytes(bytes))
     }
 
+    pub(super) fn new(key: SealingKey) -> Self {
+        RootSeed(key)
+    }
+
+    /// The seed for a platform that seals keys.
+    pub(super) fn as_key(&self) -> &SealingKey {
+        &self.0
+    }
+
     pub(super) fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(RootSeed::from_bytes)
     }
@@ -34,11 +42,6 @@ impl RootSeed {
     /// The sealing key of the kms's own store.
     pub fn store_key(&self) -> SealingKey {
         self.0.derive(Label::RootStore, b"")
-    }
-
-    /// The sealing key of a service.
-    pub fn role_key(&self, role: Role) -> SealingKey {
-        self.0.derive(Label::RootRole, role.as_str().as_bytes())
     }
 
     /// Wraps the private key of the deployment's CA.
@@ -69,8 +72,6 @@ impl fmt::Debug for RootSeed {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use crypto::hash::hex;
 
     use super::*;
@@ -80,14 +81,6 @@ mod tests {
         assert_eq!(format!("{:?}", RootSeed::from_bytes([0xab; 32])), "RootSeed([redacted])");
     }
 
-    #[test]
-    fn every_purpose_and_role_has_a_key_of_its_own() {
-        let seed = RootSeed::from_bytes([7; 32]);
-        let roles = Role::ALL.map(|role| seed.role_key(role));
-        let keys: HashSet<_> = roles.iter().chain([&seed.store_key()]).map(|key| *key.danger_expose()).collect();
-        assert_eq!(keys.len(), Role::ALL.len() + 1);
-    }
-
     /// Computed with Python's `cryptography` from the format in `crypto::kdf`; a change makes stores unreadable.
     #[test]
     fn derived_keys_never_change() {
@@ -95,10 +88,6 @@ mod tests {
         assert_eq!(
             hex(seed.store_key().danger_expose()),
             "a02446d88001b4baa012d89f9cdc149fe54a0f9703152c00c217804fea1a05f0"
-        );
-        assert_eq!(
-            hex(seed.role_key(Role::Tdfs).danger_expose()),
-            "c94726184f5b5b6439028970f82d2f29f1efe93425e4b539f5d44b9d371a0973"
         );
     }
 }

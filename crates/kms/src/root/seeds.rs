@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crypto::{Refused, SealingKey};
+use crypto::{Label, Refused, SealingKey};
 use types::secret::SecretBytes;
 use types::service::Role;
 
@@ -69,22 +69,28 @@ impl Seeds {
 
     /// The sealing key of the kms's store: that of the generation in which the store was made.
     pub fn store_key(&self) -> SealingKey {
-        let kept = self.previous.iter().find(|kept| kept.generation == self.store_generation);
-        match kept.map(|kept| &kept.secret) {
-            None => self.current.store_key(),
-            Some(Kept::Seed(seed)) => seed.store_key(),
-            Some(Kept::StoreKey(key)) => SealingKey::from_bytes(*key.danger_expose()),
-        }
+        self.store_key_of(self.store_generation).expect("the store's generation is held")
     }
 
-    /// The sealing key of a service in the present generation, for data that is sealed from now on.
+    /// The sealing key that a service has: of the generation in which the kms's store was made, so that a rotation
+    /// leaves what services stored readable.
     pub fn role_key(&self, role: Role) -> SealingKey {
-        self.current.role_key(role)
+        role_key(&self.store_key(), role)
     }
 
-    /// The sealing key that a service had in a generation; `None` for one that is not held, and for generation 0.
+    /// The sealing key of a service in a generation; `None` for one that is not held.
     pub fn role_key_of(&self, role: Role, generation: Generation) -> Option<SealingKey> {
-        self.seed_of(generation).map(|seed| seed.role_key(role))
+        self.store_key_of(generation).map(|key| role_key(&key, role))
+    }
+
+    fn store_key_of(&self, generation: Generation) -> Option<SealingKey> {
+        if let Some(seed) = self.seed_of(generation) {
+            return Some(seed.store_key());
+        }
+        self.previous.iter().find(|kept| kept.generation == generation).and_then(|kept| match &kept.secret {
+            Kept::StoreKey(key) => Some(SealingKey::from_bytes(*key.danger_expose())),
+            Kept::Seed(_) => None,
+        })
     }
 
     /// Wraps the private key of the deployment's CA: `generation (4 bytes, big-endian) ‖` a sealed record.
@@ -162,6 +168,12 @@ impl Seeds {
     }
 }
 
+/// As the registry derives it.
+fn role_key(store_key: &SealingKey, role: Role) -> SealingKey {
+    let roles: SealingKey = store_key.derive(Label::RoleKeys, b"");
+    roles.derive(Label::RoleKeys, role.as_str().as_bytes())
+}
+
 /// Whether generations go down from the present one, generation 0 alone is a bare store key, and the store's is there.
 pub(super) fn is_chain(
     generation: Generation,
@@ -236,7 +248,15 @@ impl fmt::Debug for Seeds {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use attest::authority::CertificateAuthority;
+    use attest::validity::Validity;
+    use rpc::enrolment::Registrar as _;
+    use types::time::UnixMillis;
+
     use super::*;
+    use crate::registry::Registry;
 
     fn legacy() -> Seeds {
         Seeds::generate_beside(SealingKey::from_bytes([9; 32]))
@@ -247,24 +267,44 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_keeps_the_stores_key_and_changes_the_others() {
+    fn a_rotation_keeps_the_keys_that_stores_are_sealed_with() {
         let first = Seeds::generate();
         let second = first.rotated().unwrap();
         assert_eq!((second.generation(), second.store_generation()), (2, 1));
         assert_eq!(second.store_key().danger_expose(), first.store_key().danger_expose());
         for role in Role::ALL {
-            assert_ne!(key(Some(second.role_key(role))), key(Some(first.role_key(role))));
-            assert_eq!(key(second.role_key_of(role, 1)), key(Some(first.role_key(role))));
-            assert_eq!(key(second.role_key_of(role, 2)), key(Some(second.role_key(role))));
+            let kept = key(Some(first.role_key(role)));
+            assert_eq!((key(Some(second.role_key(role))), key(second.role_key_of(role, 1))), (kept, kept));
+            assert!(key(second.role_key_of(role, 2)).is_some_and(|new| Some(new) != kept));
             assert_eq!(key(second.role_key_of(role, 3)), None);
         }
     }
 
     #[test]
-    fn generation_0_is_a_store_key_and_nothing_else() {
+    fn every_role_has_a_key_of_its_own() {
+        let seeds = Seeds::generate();
+        let keys: HashSet<_> = Role::ALL.map(|role| *seeds.role_key(role).danger_expose()).into_iter().collect();
+        assert_eq!(keys.len(), Role::ALL.len());
+    }
+
+    #[test]
+    fn generation_0_has_the_stores_key_as_it_was() {
         let seeds = legacy().rotated().unwrap().rotated().unwrap();
         assert_eq!((seeds.generation(), seeds.store_key().danger_expose()), (3, &[9; 32]));
-        assert_eq!(key(seeds.role_key_of(Role::Kms, 0)), None);
+        let before = role_key(&SealingKey::from_bytes([9; 32]), Role::Tdfs);
+        assert_eq!(key(Some(seeds.role_key(Role::Tdfs))), key(Some(before)));
+    }
+
+    /// What the registry gives to services is what is derived here.
+    #[test]
+    fn the_registry_gives_the_same_keys() {
+        let validity = Validity { not_before: UnixMillis(0), not_after: UnixMillis(1) };
+        let authority = CertificateAuthority::generate("test".parse().unwrap(), validity).unwrap();
+        let seeds = Seeds::generate().rotated().unwrap();
+        let registry = Registry::new(authority, &seeds.store_key());
+        for role in Role::ALL {
+            assert_eq!(key(Some(registry.sealing_key(role))), key(Some(seeds.role_key(role))));
+        }
     }
 
     #[test]

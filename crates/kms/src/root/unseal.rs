@@ -112,18 +112,17 @@ fn open_platform(
     sealed: &[u8],
     generation: Generation,
 ) -> Result<RootSeed, SlotError> {
-    let seed = match (sealer, form) {
+    match (sealer, form) {
         (PlatformSealer::Key(sealer), Form::Key) => {
             let key = sealer.sealing_key(Role::Kms).map_err(SlotError::Platform)?;
             let seed = crypto::seal::open(&wrapping_key(&key), &slot_data(generation), sealed);
-            RootSeed::from_slice(&seed.map_err(|_| SlotError::Refused)?)
+            RootSeed::from_slice(&seed.map_err(|_| SlotError::Refused)?).ok_or(SlotError::Refused)
         }
         (PlatformSealer::Blob(sealer), Form::Blob) => {
-            RootSeed::from_slice(sealer.unseal(sealed).map_err(SlotError::Platform)?.expose())
+            sealer.unseal_key(sealed).map(RootSeed::new).map_err(SlotError::Platform)
         }
-        _ => return Err(SlotError::OtherForm),
-    };
-    seed.ok_or(SlotError::NoSeed)
+        _ => Err(SlotError::OtherForm),
+    }
 }
 
 /// Seals a seed with a platform.
@@ -137,7 +136,7 @@ pub(super) fn seal_platform(
             let key = sealer.sealing_key(Role::Kms)?;
             (Form::Key, crypto::seal::seal(&wrapping_key(&key), &slot_data(generation), seed.danger_expose()))
         }
-        PlatformSealer::Blob(sealer) => (Form::Blob, sealer.seal(seed.danger_expose())?),
+        PlatformSealer::Blob(sealer) => (Form::Blob, sealer.seal_key(seed.as_key())?),
     };
     match sealed.len() {
         1..=MAX_BLOB_LEN => Ok(Content::Platform { platform: sealer.platform(), form, sealed: Base64(sealed) }),

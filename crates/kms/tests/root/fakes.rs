@@ -61,15 +61,14 @@ impl BlobSealer for Tpm {
         Platform::Tpm
     }
 
-    fn seal(&self, secret: &[u8]) -> Result<Vec<u8>, AttestError> {
-        assert!(secret.len() <= 128, "a TPM seals 128 bytes");
-        Ok(crypto::seal::seal(&self.key(), self.pcrs.as_bytes(), secret))
+    fn seal_key(&self, key: &SealingKey) -> Result<Vec<u8>, AttestError> {
+        Ok(crypto::seal::seal(&self.key(), self.pcrs.as_bytes(), key.danger_expose()))
     }
 
-    fn unseal(&self, blob: &[u8]) -> Result<SecretBytes, AttestError> {
+    fn unseal_key(&self, blob: &[u8]) -> Result<SealingKey, AttestError> {
         let opened = crypto::seal::open(&self.key(), self.pcrs.as_bytes(), blob);
         let refused = |_| refuses(Platform::Tpm, Operation::UnsealBlob, "TPM_RC_POLICY_FAIL");
-        Ok(SecretBytes::new(opened.map_err(refused)?.to_vec()))
+        Ok(SealingKey::from_bytes(opened.map_err(refused)?.as_slice().try_into().unwrap()))
     }
 }
 
@@ -130,8 +129,10 @@ pub(crate) async fn open(dir: &Path, sealer: &PlatformSealer) -> Result<Root, Ro
 
 /// What tells one root from another.
 pub(crate) fn keys(root: &Root) -> Vec<[u8; 32]> {
+    let generation = root.seeds().generation();
+    let new = Role::ALL.map(|role| *root.role_key_of(role, generation).unwrap().danger_expose());
     let roles = Role::ALL.map(|role| *root.role_key(role).danger_expose());
-    roles.into_iter().chain([*root.store_key().danger_expose()]).collect()
+    new.into_iter().chain(roles).chain([*root.store_key().danger_expose()]).collect()
 }
 
 pub(crate) fn holders(names: &[&str]) -> Vec<RecoverySecret> {

@@ -18,7 +18,8 @@ async fn a_new_generation_keeps_what_was_sealed_and_seals_anew() {
         root = open(dir.path(), &sealer).await.unwrap();
         assert_eq!((root.seeds().generation(), root.seeds().store_generation()), (generation, 1));
         assert_eq!(*root.store_key().danger_expose(), store);
-        assert_ne!(*root.role_key(Role::Tdfs).danger_expose(), role);
+        assert_eq!(*root.role_key(Role::Tdfs).danger_expose(), role);
+        assert_ne!(*root.role_key_of(Role::Tdfs, generation).unwrap().danger_expose(), role);
         assert_eq!(*root.role_key_of(Role::Tdfs, 1).unwrap().danger_expose(), role);
         assert_eq!(root.open_authority_key(&authority).unwrap().expose(), b"ca");
     }

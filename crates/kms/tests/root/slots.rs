@@ -33,7 +33,7 @@ async fn another_machine_other_code_and_another_platform_are_refused() {
     check_refused(snp("chip", "v1"), snp("chip", "v2"), other_key).await;
     check_refused(snp("chip", "v1"), snp("other chip", "v1"), other_key).await;
     check_refused(gramine("v1"), gramine("v2"), other_key).await;
-    let policy = "the tpm platform could not unseal a secret: TPM_RC_POLICY_FAIL";
+    let policy = "the tpm platform could not unseal a key: TPM_RC_POLICY_FAIL";
     check_refused(tpm("chip", "pcrs"), tpm("chip", "other pcrs"), policy).await;
     check_refused(tpm("chip", "pcrs"), tpm("other chip", "pcrs"), policy).await;
     check_refused(gramine("v1"), simulated(), "this machine's platform is simulated").await;

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::attester::tpm::command::{Command, code, handle};
 use crate::attester::tpm::device::{Loaded, TpmDevice, creation};
 use crate::attester::tpm::{TpmError, failed};
-use crate::attester::{AttestError, Operation, Sealer};
+use crate::attester::{AttestError, BlobSealer, Operation, Sealer};
 use crate::platform::Platform;
 use crate::refusal::{Fault, Refusal};
 use crate::tpm::PcrSelection;
@@ -133,6 +133,22 @@ impl Sealer for TpmSealer {
     fn sealing_key(&self, role: Role) -> Result<SealingKey, AttestError> {
         let key = self.keys.get(&role).ok_or(TpmError::NoKey(role)).and_then(|key| self.unseal(key));
         key.map_err(|source| failed(Operation::Seal, source))
+    }
+}
+
+impl BlobSealer for TpmSealer {
+    fn platform(&self) -> Platform {
+        Platform::Tpm
+    }
+
+    fn seal_key(&self, key: &SealingKey) -> Result<Vec<u8>, AttestError> {
+        let sealed = self.seal(key).map(|sealed| sealed.encode());
+        sealed.map_err(|source| failed(Operation::SealBlob, source))
+    }
+
+    fn unseal_key(&self, blob: &[u8]) -> Result<SealingKey, AttestError> {
+        let key = SealedKey::decode(blob).map_err(TpmError::SealedKey).and_then(|key| self.unseal(&key));
+        key.map_err(|source| failed(Operation::UnsealBlob, source))
     }
 }
 
