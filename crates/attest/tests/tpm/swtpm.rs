@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use attest::Verified;
 use attest::appraise::Verifier;
-use attest::attester::{Attester, SealedKey, Sealer, TpmAttester, TpmDevice, TpmError, TpmSealer};
+use attest::attester::{Attester, BlobSealer as _, SealedKey, Sealer, TpmAttester, TpmDevice, TpmError, TpmSealer};
 use attest::claims::{Claims, PlatformId};
 use attest::collateral::Collateral;
 use attest::evidence::{Evidence, ReportData};
@@ -193,6 +193,22 @@ fn a_sealed_key_opens_in_no_other_tpm_and_with_no_byte_changed() {
         assert!(opened.is_none(), "byte {at}");
     }
     assert!(one.sealer().unseal(&sealed).is_ok());
+}
+
+/// As the kms's root has it: whoever keeps the blob knows nothing of its form.
+#[test]
+fn a_blob_comes_back_from_the_same_tpm_in_the_same_state_alone() {
+    let (Some(one), Some(other)) = (Swtpm::start(), Swtpm::start()) else { return };
+    let key = SealingKey::generate();
+    let blob = one.sealer().seal_key(&key).unwrap();
+    assert!(blob.len() <= 4096, "{} bytes", blob.len());
+    assert_eq!(one.sealer().unseal_key(&blob).unwrap().danger_expose(), key.danger_expose());
+    assert!(matches!(source(other.sealer().unseal_key(&blob)), TpmError::Refused { command: "TPM2_Load", .. }));
+    assert!(matches!(source(one.sealer().unseal_key(&blob[1..])), TpmError::SealedKey(_)));
+    one.device.extend(PCR, &[1; 32]).unwrap();
+    let error = one.sealer().unseal_key(&blob).unwrap_err();
+    assert_eq!(error.to_string(), "the tpm platform could not unseal a key");
+    assert!(matches!(source(Err(error)), TpmError::Refused { command: "TPM2_Unseal", code: 0x99d }));
 }
 
 #[test]
