@@ -166,6 +166,11 @@ fn requested(request: &LeafRequest<'_>, deployment: &Deployment) -> Result<Certi
     Ok(params)
 }
 
+/// A certificate (DER) as PEM.
+pub fn certificate_to_pem(der: &[u8]) -> String {
+    pem::encode(pem::CERTIFICATE, der).to_string()
+}
+
 fn bound_platform(request: &LeafRequest<'_>) -> Result<Platform, Refusal> {
     let bound = decode_extension(request.evidence)?;
     check_key(&bound.claims, request.public_key.spki())?;

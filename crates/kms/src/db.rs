@@ -1,5 +1,6 @@
-//! The kms's one table.
+//! The kms's tables.
 
+use serde::{Deserialize, Serialize};
 use store::{Records as _, Store, StoreError, Table};
 use types::id::KeyId;
 use types::key::KeyConfig;
@@ -33,4 +34,34 @@ pub(crate) async fn remove(store: &Store, id: KeyId) -> Result<Option<KeyConfig>
 fn duplicate(config: &KeyConfig) -> KeyConfig {
     let copy = |bytes: &types::secret::SecretBytes| types::secret::SecretBytes::new(bytes.expose().to_vec());
     KeyConfig { key: copy(&config.key), nonce: copy(&config.nonce), ad: copy(&config.ad) }
+}
+
+/// The deployment's CA: at most one row.
+const AUTHORITY: Table<String, AuthorityRow> = Table::new("certificate authority");
+const ONLY: &str = "ca";
+
+/// The CA as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AuthorityRow {
+    /// Its certificate (PEM).
+    pub(crate) certificate: String,
+    /// Its private key (PEM), sealed by the root seed.
+    pub(crate) sealed_key: Vec<u8>,
+}
+
+pub(crate) async fn authority(store: &Store) -> Result<Option<AuthorityRow>, StoreError> {
+    store.read(|snapshot| snapshot.get(&AUTHORITY, ONLY)).await
+}
+
+/// Keeps the first CA that is offered, and gives the one that is kept.
+pub(crate) async fn keep_authority(store: &Store, row: AuthorityRow) -> Result<AuthorityRow, StoreError> {
+    store
+        .write(move |tx| match tx.get(&AUTHORITY, ONLY)? {
+            Some(kept) => Ok(kept),
+            None => {
+                tx.insert(&AUTHORITY, ONLY, &row)?;
+                Ok(row.clone())
+            }
+        })
+        .await
 }

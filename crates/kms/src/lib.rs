@@ -3,6 +3,7 @@
 //! It knows keys by name only: not whose file a key opens, and never a file.
 
 mod api;
+mod authority;
 mod db;
 mod error;
 pub mod registry;

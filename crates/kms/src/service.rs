@@ -27,6 +27,10 @@ impl Kms {
         Ok(Kms { store: Store::open(&data_dir.join(Self::STORE_NAME), sealing_key, Options::default())? })
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Closes the store; when this returns, another process can open it.
     pub async fn close(&self) {
         self.store.clone().close().await;

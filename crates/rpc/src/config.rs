@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::enrolment::KmsAddress;
+use crate::machine::Choice;
+use crate::trust::EVIDENCE_AGE;
 use serde::{Deserialize, Serialize};
 use types::service::{Api, Role};
 
@@ -26,8 +28,30 @@ pub struct Config {
     pub tms: Tms,
     /// The function node.
     pub fns: Fns,
+    /// What the services run on, and how they show it.
+    pub attestation: Attestation,
     /// Bounds on what callers can make the services do.
     pub limits: Limits,
+}
+
+/// `[attestation]`; with `--dev` the platform is the simulated one, whatever it says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attestation {
+    /// The platform: sgx, tdx, sev-snp, tpm, or auto, which finds out.
+    pub platform: Choice,
+    /// The folder with manifest, auditors and CA; `trust` in the data directory when absent.
+    pub trust: Option<PathBuf>,
+    /// The TPM's device, or the socket of a TPM in software, where that is not /dev/tpmrm0.
+    pub tpm_device: Option<PathBuf>,
+    /// How old a session's evidence may become before it is asked for again, in seconds.
+    pub max_age_seconds: u64,
+}
+
+impl Default for Attestation {
+    fn default() -> Self {
+        Attestation { platform: Choice::Auto, trust: None, tpm_device: None, max_age_seconds: EVIDENCE_AGE.as_secs() }
+    }
 }
 
 /// `[kms]`
@@ -136,6 +160,7 @@ impl Default for Config {
             tdfs: Tdfs::default(),
             tms: Tms::default(),
             fns: Fns::default(),
+            attestation: Attestation::default(),
             limits: Limits::default(),
         }
     }
@@ -309,6 +334,11 @@ impl Config {
     /// Where a kms on this data directory says where it is asked for certificates.
     pub(crate) fn enrolment_file(&self) -> PathBuf {
         self.data_dir.join("enrolment")
+    }
+
+    /// The folder that says whom to trust.
+    pub fn trust_dir(&self) -> PathBuf {
+        self.attestation.trust.clone().unwrap_or_else(|| self.data_dir.join("trust"))
     }
 
     /// The folder for ciphertext.

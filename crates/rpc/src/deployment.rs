@@ -176,6 +176,16 @@ fn read_ca(path: &Path, expected: Option<&Digest>) -> Result<Option<CertificateD
     }
 }
 
+/// Writes a CA's certificate into a trust folder that has none.
+pub(crate) fn keep_ca(dir: &Path, ca: &CertificateDer<'_>) -> Result<(), DeploymentError> {
+    let path = dir.join("ca.pem");
+    if path.exists() {
+        return Ok(());
+    }
+    make_private_dir(dir)?;
+    write_private(&path, attest::authority::certificate_to_pem(ca).as_bytes())
+}
+
 /// What a simulated platform says of a service. It can't tell one build from another.
 pub fn simulated_measurement(role: Role) -> Measurement {
     Measurement::simulated(role, SIMULATED_BUILD)

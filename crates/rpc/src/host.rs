@@ -2,23 +2,61 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use attest::attester::{Attester, PlatformSealer};
 use attest::authority::CertificateAuthority;
+use attest::identity::Deployment;
 use attest::platform::Platform;
+use attest::simulated::SimulatedSealer;
 use crypto::SealingKey;
+use rustls::pki_types::CertificateDer;
 use tokio::task::JoinSet;
 use types::service::{Api, Role};
 
 use crate::config::{Config, ConfigError};
-use crate::deployment::{DeploymentError, DevDeployment, Trust};
+use crate::deployment::{self, DeploymentError, DevDeployment, Simulation, Trust};
 use crate::enrolment::{EnrolError, Member, Membership, Registrar, Source};
 use crate::listener::{self, Bound, reachable};
+use crate::machine::{Machine, MachineError};
 use crate::shutdown::Shutdown;
 use crate::tls::{Acceptor, Connector, Credentials, TlsError};
 use crate::{Client, Protocol, Service, telemetry};
+
+/// What a process stands on.
+enum Ground {
+    /// The simulated platform, with every key on this disk.
+    Dev(Box<DevDeployment>),
+    /// A real one.
+    Attested(Machine),
+}
+
+impl Ground {
+    fn platform(&self) -> Platform {
+        match self {
+            Ground::Dev(_) => Platform::Simulated,
+            Ground::Attested(machine) => machine.platform(),
+        }
+    }
+
+    fn attester(&self, role: Role) -> Arc<dyn Attester> {
+        match self {
+            Ground::Dev(deployment) => deployment.attester(role),
+            Ground::Attested(machine) => machine.attester(),
+        }
+    }
+
+    /// Writes down the CA where nobody knew it before, so that it can't be changed for another.
+    fn keep_ca(&self, trust: &Path, ca: &CertificateDer<'_>) -> Result<(), DeploymentError> {
+        match self {
+            Ground::Dev(_) => Ok(()),
+            Ground::Attested(_) => deployment::keep_ca(trust, ca),
+        }
+    }
+}
 
 /// Which platforms a process may run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +71,8 @@ pub enum Mode {
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     /// There is no platform to serve on.
-    #[error(
-        "this machine's only platform is the simulated one, which protects nothing from its operator; \
-         start with --dev to accept that for development"
-    )]
-    NoPlatform,
+    #[error(transparent)]
+    Machine(#[from] MachineError),
     /// The configuration makes no sense.
     #[error("configuration")]
     Config(#[from] ConfigError),
@@ -66,7 +101,7 @@ pub struct Standing {
 /// A process that serves.
 pub struct Host {
     config: Config,
-    deployment: Arc<DevDeployment>,
+    ground: Ground,
     trust: Arc<Trust>,
     registrar: Option<Arc<dyn Registrar>>,
     shutdown: Shutdown,
@@ -82,17 +117,24 @@ impl Host {
     pub fn new(mut config: Config, mode: Mode) -> Result<Self, HostError> {
         config.check()?;
         raise_file_limit();
-        if mode == Mode::Attested {
-            return Err(HostError::NoPlatform);
-        }
         // Paths are handed to clients, who may stand elsewhere.
         config.data_dir = std::path::absolute(&config.data_dir)
             .map_err(|source| DeploymentError::Io { path: config.data_dir.clone(), source })?;
-        let deployment = Arc::new(DevDeployment::open_or_create(&config.data_dir)?);
-        let trust = Arc::new(deployment.trust()?);
+        let (ground, trust) = match mode {
+            Mode::Dev => {
+                let deployment = DevDeployment::open_or_create(&config.data_dir)?;
+                let trust = deployment.trust()?;
+                (Ground::Dev(Box::new(deployment)), trust)
+            }
+            Mode::Attested => {
+                let machine = Machine::find(config.attestation.platform, config.attestation.tpm_device.as_deref())?;
+                (Ground::Attested(machine), Trust::load(&config.trust_dir(), Simulation::Refused)?)
+            }
+        };
+        let trust = Arc::new(trust.with_evidence_age(Duration::from_secs(config.attestation.max_age_seconds)));
         Ok(Host {
             config,
-            deployment,
+            ground,
             trust,
             registrar: None,
             shutdown: Shutdown::default(),
@@ -108,7 +150,7 @@ impl Host {
 
     /// The platform that the services run on.
     pub fn platform(&self) -> Platform {
-        self.deployment.platform()
+        self.ground.platform()
     }
 
     /// The order to stop, for background tasks to hear.
@@ -116,20 +158,34 @@ impl Host {
         self.shutdown.clone()
     }
 
-    /// A service's key for data at rest.
-    ///
-    /// # Errors
-    /// When the platform does not give it.
-    pub fn sealing_key(&self, role: Role) -> Result<SealingKey, HostError> {
-        Ok(self.deployment.sealing_key(role)?)
+    /// Whose services these are.
+    pub fn deployment(&self) -> &Deployment {
+        &self.trust.deployment
     }
 
-    /// The deployment's CA, for the kms.
+    /// The CA of a `--dev` deployment, whose key is on this disk; none on real platforms.
     ///
     /// # Errors
     /// When it can't be read.
-    pub fn authority(&self) -> Result<CertificateAuthority, HostError> {
-        Ok(DevDeployment::open(&self.config.data_dir)?.into_authority())
+    pub fn dev_authority(&self) -> Result<Option<CertificateAuthority>, HostError> {
+        match &self.ground {
+            Ground::Dev(_) => Ok(Some(DevDeployment::open(&self.config.data_dir)?.into_authority())),
+            Ground::Attested(_) => Ok(None),
+        }
+    }
+
+    /// How the platform keeps the root's secret, for the kms.
+    ///
+    /// # Errors
+    /// When it does not, or a `--dev` deployment's key can't be read.
+    pub fn sealer(&self) -> Result<PlatformSealer, HostError> {
+        match &self.ground {
+            Ground::Dev(deployment) => {
+                let sealer = SimulatedSealer::default().with_key(Role::Kms, deployment.sealing_key(Role::Kms)?);
+                Ok(PlatformSealer::Key(Box::new(sealer)))
+            }
+            Ground::Attested(machine) => Ok(machine.sealer()?),
+        }
     }
 
     /// Takes the kms of this process as the one that names the services of this process.
@@ -147,14 +203,18 @@ impl Host {
             Some(registrar) => Source::Here(registrar.clone()),
             None => Source::At(self.config.enrolment()),
         };
-        let (attester, names, trust) = (self.deployment.attester(role), self.names(role), self.trust.clone());
+        let (attester, names, trust) = (self.ground.attester(role), self.names(role), self.trust.clone());
         let mut member = Member { role, attester, names, trust };
         let Membership { identity, ca, sealing_key } = member.enrol(&source).await?;
+        self.ground.keep_ca(&self.config.trust_dir(), &ca)?;
         self.trust = Arc::new(self.trust.with_ca(ca));
         member.trust = self.trust.clone();
         let credentials = Credentials::new(identity);
         tokio::spawn(member.renew(source, credentials.clone()));
-        let sealing_key = self.deployment.sealing_key(role).unwrap_or(sealing_key);
+        let sealing_key = match &self.ground {
+            Ground::Dev(deployment) => deployment.sealing_key(role)?,
+            Ground::Attested(_) => sealing_key,
+        };
         Ok(Standing { credentials, sealing_key })
     }
 

@@ -27,6 +27,7 @@ mod header;
 pub mod host;
 mod http;
 pub mod listener;
+pub mod machine;
 pub mod manifest;
 pub mod openapi;
 mod pool;

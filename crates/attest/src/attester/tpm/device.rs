@@ -56,12 +56,17 @@ impl TpmDevice {
         TpmDevice(Mutex::new(Box::new(transport)))
     }
 
-    /// Starts a TPM that no firmware has started: one in software.
+    /// Starts a TPM that no firmware has started: one in software. One that runs stays as it is.
     ///
     /// # Errors
     /// [`TpmError`].
     pub fn start(&self) -> Result<(), TpmError> {
-        self.run(&Command::new(code::STARTUP).parameters(vec![0, 0])).map(|_| ())
+        /// `TPM_RC_INITIALIZE`.
+        const RUNS: u32 = 0x100;
+        match self.run(&Command::new(code::STARTUP).parameters(vec![0, 0])) {
+            Ok(_) | Err(TpmError::Refused { code: RUNS, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The values of the selected PCRs, lowest first.

@@ -1,0 +1,72 @@
+//! The deployment's CA in the kms's store: made once, its key sealed by the root seed beside the store's own seal.
+
+use std::time::Duration;
+
+use attest::authority::{AuthorityError, CertificateAuthority};
+use attest::identity::Deployment;
+use attest::validity::Validity;
+use types::time::UnixMillis;
+
+use crate::root::Root;
+use crate::{Kms, db};
+
+/// How long the CA's certificate holds.
+const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Clocks of machines that talk may differ by this much.
+const CLOCK_SKEW: Duration = Duration::from_secs(300);
+
+/// Why there is no CA.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAuthority {
+    /// Its certificate or key is refused.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// Its key was sealed by another root seed.
+    #[error("the CA's key was sealed by another root seed")]
+    Sealed(#[from] crypto::Refused),
+    /// The store holds another deployment's.
+    #[error("this kms is that of the deployment `{found}`, and the manifest is for `{expected}`")]
+    OtherDeployment {
+        /// Whose it is.
+        found: Deployment,
+        /// Whose it should be.
+        expected: Deployment,
+    },
+    /// The store failed.
+    #[error("the kms's store")]
+    Store(#[from] store::StoreError),
+}
+
+/// The CA that this kms keeps; a new one when it keeps none yet.
+///
+/// # Errors
+/// When the store fails, or what it holds is no CA of this deployment.
+pub(crate) async fn open_or_create(
+    kms: &Kms,
+    root: &Root,
+    deployment: &Deployment,
+    now: UnixMillis,
+) -> Result<CertificateAuthority, NoAuthority> {
+    let row = match db::authority(kms.store()).await? {
+        Some(row) => row,
+        None => db::keep_authority(kms.store(), create(root, deployment, now)?).await?,
+    };
+    let key = root.open_authority_key(&row.sealed_key)?;
+    let authority = CertificateAuthority::load(&row.certificate, &String::from_utf8_lossy(key.expose()))?;
+    match authority.deployment() == deployment {
+        true => Ok(authority),
+        false => {
+            let found = authority.deployment().clone();
+            Err(NoAuthority::OtherDeployment { found, expected: deployment.clone() })
+        }
+    }
+}
+
+fn create(root: &Root, deployment: &Deployment, now: UnixMillis) -> Result<db::AuthorityRow, NoAuthority> {
+    let from = UnixMillis(now.0.saturating_sub(CLOCK_SKEW.as_millis() as u64));
+    let validity = Validity { not_before: from, not_after: now.plus(LIFETIME) };
+    let authority = CertificateAuthority::generate(deployment.clone(), validity)?;
+    let sealed_key = root.seal_authority_key(authority.danger_key_pem().as_bytes());
+    Ok(db::AuthorityRow { certificate: authority.certificate_pem(), sealed_key })
+}
