@@ -106,6 +106,8 @@ pub struct Host {
     registrar: Option<Arc<dyn Registrar>>,
     shutdown: Shutdown,
     listeners: JoinSet<()>,
+    /// They end with the host, and let go of the platform.
+    renewals: JoinSet<()>,
     at_end: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -139,6 +141,7 @@ impl Host {
             registrar: None,
             shutdown: Shutdown::default(),
             listeners: JoinSet::new(),
+            renewals: JoinSet::new(),
             at_end: Vec::new(),
         })
     }
@@ -210,7 +213,7 @@ impl Host {
         self.trust = Arc::new(self.trust.with_ca(ca));
         member.trust = self.trust.clone();
         let credentials = Credentials::new(identity);
-        tokio::spawn(member.renew(source, credentials.clone()));
+        self.renewals.spawn(member.renew(source, credentials.clone()));
         let sealing_key = match &self.ground {
             Ground::Dev(deployment) => deployment.sealing_key(role)?,
             Ground::Attested(_) => sealing_key,
@@ -283,6 +286,7 @@ impl Host {
         self.shutdown.begin();
         let drained = async { while self.listeners.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(self.config.limits.drain() + GRACE, drained).await;
+        self.renewals.shutdown().await;
         for last in self.at_end.into_iter().rev() {
             last.await;
         }
