@@ -152,20 +152,30 @@ impl TestPlatform {
 
     /// A deployment that accepts the audited code in every role.
     pub fn house(&self, name: &str) -> House {
-        House::new(name, self.policy(self.believing.clone(), &self.measurements[..1]), self.collateral.clone())
+        House::new(name, self.policy(), self.collateral())
     }
 
     /// A deployment that accepts the other code as well.
     pub fn lenient_house(&self, name: &str) -> House {
-        House::new(name, self.policy(self.believing.clone(), &self.measurements), self.collateral.clone())
+        House::new(name, self.policy_of(self.believing.clone(), &self.measurements), self.collateral())
     }
 
     /// What whoever believes the makers alone, and the same code, goes by.
     pub fn makers_policy(&self) -> Policy {
-        self.policy(Policy::default(), &self.measurements[..1])
+        self.policy_of(Policy::default(), &self.measurements[..1])
     }
 
-    fn policy(&self, believing: Policy, measurements: &[Measurement]) -> Policy {
+    /// What accepts the audited code in every role.
+    pub fn policy(&self) -> Policy {
+        self.policy_of(self.believing.clone(), &self.measurements[..1])
+    }
+
+    /// What the maker says of its machines.
+    pub fn collateral(&self) -> Arc<Collateral> {
+        self.collateral.clone()
+    }
+
+    fn policy_of(&self, believing: Policy, measurements: &[Measurement]) -> Policy {
         let measurements: BTreeSet<_> = measurements.iter().cloned().collect();
         let values = ReferenceValues { measurements, tpm_pcrs: self.pcrs, ..ReferenceValues::default() };
         Role::ALL.into_iter().fold(believing, |policy, role| policy.with_role(role, values.clone()))

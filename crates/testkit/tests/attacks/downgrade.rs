@@ -88,6 +88,16 @@ async fn a_client_resumes_nothing_whatever_the_server_offers() {
         }
     })
     .await;
+    // What the server offers is good: a client that takes tickets resumes.
+    let willing = wire::believing(default_provider(), None);
+    for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
+        let address = target.parse().expect("an address");
+        let mut stream = soon(wire::shake_hands(address, willing.clone())).await.expect("a handshake");
+        scene::ask(&mut stream, &attesting::question()).await;
+        assert_eq!(stream.with(|stream| stream.get_ref().1.handshake_kind()), Some(expected));
+    }
+    seen.lock().expect("no panic").clear();
+
     let connector = scene.connector();
     for _ in 0..3 {
         soon(rpc::raw::call_framed(&connector, &target, REQUEST)).await.expect("it holds papers and platform");

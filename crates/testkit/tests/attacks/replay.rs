@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use attest::certificate::bound_evidence;
 use attest::refusal::Refusal;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rpc::tls::Identity;
 use serde_json::{Value, json};
 use testkit::stand::{REQUEST, ServicePort, UserPort};
 use testkit::{attesting, wire};
@@ -38,6 +42,34 @@ async fn evidence_that_a_caller_presented_in_an_earlier_session_is_refused() {
     let mut thief = scene.connect(&[]).await;
     ask(&mut thief, &attesting::question()).await;
     check_refused(&ask(&mut thief, &recorded).await, OTHER_SESSION);
+    assert_eq!(request(&mut thief).await, "unauthenticated");
+    assert_eq!(scene.stand.heard(), 0);
+    scene.stand.stop().await;
+}
+
+/// Evidence that lies open: the certificate carries the very platform's own, for the right key. It is for no session.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_evidence_of_a_certificate_is_refused_as_a_sessions() {
+    let scene = Scene::set::<ServicePort>().await;
+    let of_certificate = |papers: &Identity| {
+        let bound = bound_evidence(papers.certificate()).expect("the house's own");
+        STANDARD.encode(bound.evidence.encode())
+    };
+    let answer = json!({
+        "type": "Attest", "role": "kms", "deployment": "house", "evidence": of_certificate(&scene.service()),
+    });
+    let thief = FalseServer::start(&scene.service(), move |_, _| {
+        let answer = answer.clone();
+        async move { answer }
+    })
+    .await;
+    let error = soon(rpc::raw::call_framed(&scene.connector(), &thief.address, REQUEST)).await.expect_err("refused");
+    assert_eq!((scene::reason(&error), thief.count()), (Refusal::ReportDataDiffers, 1));
+
+    let mut thief = scene.connect(&[]).await;
+    ask(&mut thief, &attesting::question()).await;
+    let presented = json!({ "type": "Present", "evidence": of_certificate(&scene.caller()) });
+    check_refused(&ask(&mut thief, &presented).await, OTHER_SESSION);
     assert_eq!(request(&mut thief).await, "unauthenticated");
     assert_eq!(scene.stand.heard(), 0);
     scene.stand.stop().await;
