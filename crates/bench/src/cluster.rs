@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use client::{Settings, Simulation, Teehouse};
 use rpc::config::Config;
 use rpc::deployment::{DevDeployment, Trust};
-use rpc::tls::{Connector, Credentials};
+use rpc::tls::{Connector, Credentials, Identity};
 use teehouse::system::{Mode, System};
 use tempfile::TempDir;
 use types::secret::Secret;
@@ -66,10 +66,14 @@ impl Cluster {
 
     /// A connector to an API, with a service's identity or none.
     pub(crate) fn connector(&self, api: Api, role: Option<Role>) -> anyhow::Result<Connector> {
-        let deployment = DevDeployment::open(self.dir.path())?;
         let trust = Trust::load(&self.dir.path().join("trust"), Simulation::Allowed)?;
-        let key = role.map(|role| deployment.issue(role, &[])).transpose()?;
+        let key = role.map(|role| self.identity(role)).transpose()?;
         Ok(Connector::new(api, key.map(Credentials::new), Arc::new(trust)))
+    }
+
+    /// A service's certificate and key, as whoever has the data directory makes them.
+    pub(crate) fn identity(&self, role: Role) -> anyhow::Result<Identity> {
+        Ok(DevDeployment::open(self.dir.path())?.issue(role, &[])?)
     }
 
     pub(crate) async fn stop(self) {

@@ -4,12 +4,15 @@
 //! several rounds, and prints the target, what it measured and what to compare that with, from the same run. Clients
 //! run in the same process and share the processors with the services.
 
+mod attestation;
 mod cluster;
 mod echo;
 mod figure;
 mod files;
+mod flood;
 mod footprint;
 mod handshake;
+mod kept;
 mod kms;
 mod list;
 mod load;
@@ -43,6 +46,8 @@ async fn run(name: Name, options: &Options, report: &mut Report) -> anyhow::Resu
         Name::Echo => echo::run(report).await,
         Name::Kms => kms::run(report).await,
         Name::Handshake => handshake::run(report).await,
+        Name::Attestation => attestation::run(report).await,
+        Name::Flood => flood::run(report).await,
         Name::Files => files::run(report).await,
         Name::List => list::run(report, options.tasks).await,
         Name::Store => store_open::run(report, options.records).await,

@@ -15,6 +15,8 @@ Names:
     echo         create + invoke + get of a task over kept connections, 1 client and 64
     kms          durable key creations over mutually verified TLS, 64 clients
     handshake    attested handshakes beside plain rustls ones
+    attestation  appraisals, attested connections beside plain rustls ones, requests on kept connections
+    flood        kept connections before and while thousands of hostile ones come every second
     files        put and get of 1 MiB and 256 MiB beside AEAD, SHA-256 and the disk
     list         one page of a user's list, with a thousand and --tasks tasks in the store
     store        opening a store of --records records after SIGKILL
@@ -34,6 +36,8 @@ pub(crate) enum Name {
     Echo,
     Kms,
     Handshake,
+    Attestation,
+    Flood,
     Files,
     List,
     Store,
@@ -41,14 +45,25 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    const ALL: [Name; 7] =
-        [Name::Echo, Name::Kms, Name::Handshake, Name::Files, Name::List, Name::Store, Name::Footprint];
+    const ALL: [Name; 9] = [
+        Name::Echo,
+        Name::Kms,
+        Name::Handshake,
+        Name::Attestation,
+        Name::Flood,
+        Name::Files,
+        Name::List,
+        Name::Store,
+        Name::Footprint,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
             Name::Echo => "echo",
             Name::Kms => "kms",
             Name::Handshake => "handshake",
+            Name::Attestation => "attestation",
+            Name::Flood => "flood",
             Name::Files => "files",
             Name::List => "list",
             Name::Store => "store",

@@ -46,7 +46,6 @@ use types::wire::enrolment::Enrol;
 use crate::enrolment::{CLOCK_SKEW, LEAF_LIFETIME, before, issue};
 use crate::manifest::{self, ManifestError, ManifestSource};
 use crate::tls::{Identity, TlsError};
-use crate::trust::EVIDENCE_AGE;
 pub use crate::trust::Trust;
 
 /// What the simulated platform "measures": it can't tell one build from another, and says so by a constant.
@@ -120,7 +119,7 @@ impl Trust {
         };
         let ca = read_ca(&dir.join("ca.pem"), manifest.ca_sha256.as_ref())?;
         let deployment = manifest.deployment.clone();
-        Ok(Trust { deployment, ca, policy, collateral: Arc::default(), evidence_age: EVIDENCE_AGE })
+        Ok(Trust::new(deployment, ca, policy, Arc::default()))
     }
 }
 
@@ -164,7 +163,7 @@ fn files_in(dir: &Path) -> Result<Vec<PathBuf>, DeploymentError> {
 }
 
 /// The CA's certificate, where there is one yet; the manifest may say which one it must be.
-fn read_ca(path: &Path, expected: Option<&Digest>) -> Result<Option<CertificateDer<'static>>, DeploymentError> {
+fn read_ca(path: &Path, expected: Option<&Digest>) -> Result<Option<Vec<u8>>, DeploymentError> {
     let malformed = |what| DeploymentError::Malformed { path: path.to_owned(), what };
     if !path.exists() {
         return Ok(None);
@@ -172,7 +171,7 @@ fn read_ca(path: &Path, expected: Option<&Digest>) -> Result<Option<CertificateD
     let ca = CertificateDer::from_pem_slice(read(path)?.as_bytes()).map_err(|_| malformed("PEM certificate"))?;
     match expected {
         Some(expected) if *expected != Digest::new(Sha256::digest(&ca)) => Err(malformed("CA that the manifest names")),
-        _ => Ok(Some(ca)),
+        _ => Ok(Some(ca.to_vec())),
     }
 }
 

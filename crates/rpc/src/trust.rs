@@ -24,9 +24,15 @@ pub struct Trust {
 }
 
 /// How old a session's evidence may become, unless the configuration says otherwise: an hour.
-pub(crate) const EVIDENCE_AGE: Duration = Duration::from_secs(3600);
+const EVIDENCE_AGE: Duration = Duration::from_secs(3600);
 
 impl Trust {
+    /// Trust in a deployment whose CA (certificate in DER) names what this policy accepts, as far as makers' collateral
+    /// bears it out. Without a CA it is good for a first enrolment alone.
+    pub fn new(deployment: Deployment, ca: Option<Vec<u8>>, policy: Policy, collateral: Arc<Collateral>) -> Self {
+        Trust { deployment, ca: ca.map(CertificateDer::from), policy, collateral, evidence_age: EVIDENCE_AGE }
+    }
+
     /// The same, believing in this CA.
     pub(crate) fn with_ca(&self, ca: CertificateDer<'static>) -> Self {
         Trust { ca: Some(ca), ..self.clone() }

@@ -2,6 +2,8 @@
 
 use std::ops::Deref;
 
+use attest::attester::Attester;
+use attest::evidence::ReportData;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rpc::tls::Identity;
@@ -53,23 +55,49 @@ pub fn nonce(question: &Value) -> Vec<u8> {
     STANDARD.decode(question["nonce"].as_str().expect("a nonce")).expect("base64")
 }
 
-fn evidence(side: &str, identity: &Identity, exported: &[u8; 32]) -> String {
-    let report_data = report_data(side, identity, exported);
-    let evidence = identity.attester().attest(&report_data, UnixMillis::now()).expect("simulated platforms answer");
-    STANDARD.encode(evidence.encode())
+/// What a session's evidence is bound to: each part for an attacker to change.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound<'a> {
+    /// `server` or `client`.
+    pub side: &'a str,
+    /// The attester's role.
+    pub role: &'a str,
+    /// The attester's deployment.
+    pub deployment: &'a str,
+    /// The public key of the attester's certificate.
+    pub public_key: &'a [u8],
+    /// What the connection exported.
+    pub exported: &'a [u8; 32],
 }
 
-fn report_data(side: &str, identity: &Identity, exported: &[u8; 32]) -> attest::evidence::ReportData {
-    let domain = format!("teehouse session attestation v1, {side}");
-    let (role, deployment) = (identity.role.as_str(), identity.deployment.as_str());
-    let parts: [&[u8]; 5] =
-        [domain.as_bytes(), role.as_bytes(), deployment.as_bytes(), identity.public_key(), exported];
-    let mut framed = Vec::new();
-    for part in parts {
-        framed.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        framed.extend_from_slice(part);
+impl<'a> Bound<'a> {
+    /// What is right for one end of a connection.
+    pub fn to(side: &'a str, identity: &'a Identity, exported: &'a [u8; 32]) -> Self {
+        let (role, deployment) = (identity.role.as_str(), identity.deployment.as_str());
+        Bound { side, role, deployment, public_key: identity.public_key(), exported }
     }
-    attest::evidence::ReportData(crypto::hash::sha512(&framed))
+
+    /// A platform's evidence that is bound to it, as it travels.
+    pub fn evidence(&self, attester: &dyn Attester) -> String {
+        let evidence = attester.attest(&self.report_data(), UnixMillis::now()).expect("these platforms answer");
+        STANDARD.encode(evidence.encode())
+    }
+
+    fn report_data(&self) -> ReportData {
+        let domain = format!("teehouse session attestation v1, {}", self.side);
+        let parts: [&[u8]; 5] =
+            [domain.as_bytes(), self.role.as_bytes(), self.deployment.as_bytes(), self.public_key, self.exported];
+        let mut framed = Vec::new();
+        for part in parts {
+            framed.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            framed.extend_from_slice(part);
+        }
+        ReportData(crypto::hash::sha512(&framed))
+    }
+}
+
+fn evidence(side: &str, identity: &Identity, exported: &[u8; 32]) -> String {
+    Bound::to(side, identity, exported).evidence(&**identity.attester())
 }
 
 /// Attests a session over frames.

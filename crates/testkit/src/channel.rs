@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{Protocol, attesting, wire};
 
 /// Where sessions are attested over HTTP.
-const ATTESTATION: &str = "/.well-known/attestation";
+pub const ATTESTATION: &str = "/.well-known/attestation";
 
 /// A connection that carries requests one after the other.
 pub enum Channel {
@@ -47,20 +47,36 @@ impl Channel {
     /// # Errors
     /// When nobody listens, the handshake fails, or the identity is refused.
     pub async fn open(protocol: Protocol, at: SocketAddr, identity: Option<&Identity>) -> io::Result<Self> {
-        let alpn: &[&[u8]] = match protocol {
-            Protocol::Framed => &[],
-            Protocol::Http1 => &[b"http/1.1"],
-            Protocol::Http2 => &[b"h2"],
-        };
-        let stream = wire::connect_as(at, alpn, identity.map(Identity::certified_key)).await?;
-        let mut channel = Self::over(protocol, stream.clone()).await?;
+        let (mut channel, stream) = Self::open_unattested(protocol, at, identity).await?;
         if let Some(identity) = identity {
             channel.attest(&stream, identity).await?;
         }
         Ok(channel)
     }
 
-    async fn attest(&mut self, stream: &wire::Stream, identity: &Identity) -> io::Result<()> {
+    /// Connects and shows the certificate of an identity if there is one, and nothing more.
+    ///
+    /// # Errors
+    /// When nobody listens or the handshake fails.
+    pub async fn open_unattested(
+        protocol: Protocol,
+        at: SocketAddr,
+        identity: Option<&Identity>,
+    ) -> io::Result<(Self, wire::Stream)> {
+        let alpn: &[&[u8]] = match protocol {
+            Protocol::Framed => &[],
+            Protocol::Http1 => &[b"http/1.1"],
+            Protocol::Http2 => &[b"h2"],
+        };
+        let stream = wire::connect_as(at, alpn, identity.map(Identity::certified_key)).await?;
+        Ok((Self::over(protocol, stream.clone()).await?, stream))
+    }
+
+    /// Attests the session of the connection that `stream` is.
+    ///
+    /// # Errors
+    /// When the connection ends, or the server refuses.
+    pub async fn attest(&mut self, stream: &wire::Stream, identity: &Identity) -> io::Result<()> {
         let attested = self.send_to(ATTESTATION, &attesting::question().to_string()).await?.json();
         match attesting::answer(stream, identity, &attesting::check(attested)?) {
             Some(own) => attesting::check(self.send_to(ATTESTATION, &own.to_string()).await?.json()).map(|_| ()),
@@ -93,7 +109,11 @@ impl Channel {
         self.send_to("/", document).await
     }
 
-    async fn send_to(&mut self, path: &str, document: &str) -> io::Result<Answer> {
+    /// Sends a document to a path, where the protocol has paths.
+    ///
+    /// # Errors
+    /// When the connection ends instead.
+    pub async fn send_to(&mut self, path: &str, document: &str) -> io::Result<Answer> {
         let response = match self {
             Channel::Framed(stream) => {
                 wire::send(stream, document.as_bytes()).await?;

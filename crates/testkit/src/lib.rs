@@ -3,9 +3,12 @@
 pub mod attesting;
 pub mod channel;
 pub mod functions;
+pub mod house;
 pub mod node;
 pub mod party;
+pub mod platform;
 pub mod process;
+pub mod stand;
 pub mod template;
 pub mod wire;
 
