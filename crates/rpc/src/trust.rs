@@ -3,10 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use attest::collateral::Collateral;
+use attest::Verified;
+use attest::appraise::Verifier;
+use attest::certificate::{PeerIdentity, bound_evidence};
+use attest::claims::Claims;
+use attest::evidence::Evidence;
 use attest::identity::Deployment;
 use attest::reference::Policy;
+use attest::refusal::Refusal;
+use attest::session::Binding;
 use rustls::pki_types::CertificateDer;
+use types::service::Role;
+use types::time::UnixMillis;
+
+use crate::collateral::Held;
 
 /// What a participant of a deployment believes in.
 #[derive(Clone)]
@@ -18,7 +28,7 @@ pub struct Trust {
     /// What may run there.
     pub(crate) policy: Policy,
     /// What makers say of the platforms it runs on; simulated ones need none.
-    pub(crate) collateral: Arc<Collateral>,
+    pub(crate) collateral: Arc<Held>,
     /// How old a session's evidence may become before it is asked for again.
     pub(crate) evidence_age: Duration,
 }
@@ -27,6 +37,36 @@ pub struct Trust {
 pub(crate) const EVIDENCE_AGE: Duration = Duration::from_secs(3600);
 
 impl Trust {
+    /// Appraises a certificate with the collateral of this instant, and notes what it would have needed.
+    pub(crate) fn appraise_certificate(
+        &self,
+        leaf: &CertificateDer<'_>,
+        expected: &[Role],
+        now: UnixMillis,
+    ) -> Result<Verified<PeerIdentity>, Refusal> {
+        let collateral = self.collateral.current();
+        let verifier = Verifier { policy: &self.policy, collateral: &collateral };
+        verifier.appraise_certificate(leaf, expected, &self.deployment, now).inspect_err(|refusal| {
+            if let Ok(bound) = bound_evidence(leaf) {
+                self.collateral.note(refusal, &bound.evidence);
+            }
+        })
+    }
+
+    /// The same of a session's evidence.
+    pub(crate) fn appraise_session(
+        &self,
+        evidence: &Evidence,
+        binding: &Binding<'_>,
+        peer: &Verified<PeerIdentity>,
+        now: UnixMillis,
+    ) -> Result<Verified<Claims>, Refusal> {
+        let collateral = self.collateral.current();
+        let verifier = Verifier { policy: &self.policy, collateral: &collateral };
+        let appraised = verifier.appraise_session(evidence, binding, peer, now);
+        appraised.inspect_err(|refusal| self.collateral.note(refusal, evidence))
+    }
+
     /// The same, believing in this CA.
     pub(crate) fn with_ca(&self, ca: CertificateDer<'static>) -> Self {
         Trust { ca: Some(ca), ..self.clone() }
