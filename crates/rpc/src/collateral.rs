@@ -63,14 +63,19 @@ pub(crate) struct Held {
     news: Notify,
 }
 
+impl From<Arc<Collateral>> for Held {
+    /// Holds this, until something else is known.
+    fn from(collateral: Arc<Collateral>) -> Self {
+        Held { current: RwLock::new(collateral), ..Held::default() }
+    }
+}
+
 impl Held {
     /// What a folder has now, for whoever does not keep looking.
     pub(crate) fn read(folder: &Path) -> Self {
-        let held = Held::default();
         let mut folder = Folder::at(folder.to_owned());
         folder.look();
-        held.replace(folder.collateral());
-        held
+        Held::from(Arc::new(folder.collateral()))
     }
 
     /// All of it, for one appraisal. The lock is held for as long as counting a reference takes.
