@@ -6,6 +6,8 @@
 
 mod amd;
 pub(crate) mod intel;
+pub(crate) mod need;
+mod part;
 mod pcs;
 
 use types::time::UnixMillis;
@@ -14,6 +16,8 @@ use crate::snp::{KeyKind, SnpProduct};
 
 pub use amd::{AmdCollateral, KdsAnswers};
 pub use intel::{BadCollateral, IntelCollateral, MAX_COLLATERAL_BYTES};
+pub use need::{BadNeed, ChipKey, Need, PckCa};
+pub use part::Part;
 pub use pcs::PcsAnswers;
 
 /// The collateral that a verifier holds. The default holds none: enough for simulated platforms and TPMs.
@@ -36,6 +40,38 @@ impl Collateral {
         self.amd.retain(|held| !held.is_for_what(&added));
         self.amd.push(added);
         self
+    }
+
+    /// The same with one more document. Of two for the same machines the newer counts, and the keys of both.
+    pub fn with(self, part: Part) -> Self {
+        let held = part.need().and_then(|need| self.part(&need));
+        match (part, held) {
+            (Part::Amd(amd), Some(Part::Amd(held))) => self.with_amd(amd.joined(*held)),
+            (part, Some(held)) if part.is_older_than(&held) => self,
+            (Part::Intel(intel), _) => self.with_intel(*intel),
+            (Part::Amd(amd), _) => self.with_amd(*amd),
+        }
+    }
+
+    /// What it is for, single chips' keys aside, and when each document runs out. Intel's is for nothing that can be
+    /// asked for where its CA is neither of Intel's two.
+    pub fn dated(&self) -> impl Iterator<Item = (Option<Need>, UnixMillis)> {
+        let intel = self.intel.iter().map(|held| (held.need(), held.validity().not_after));
+        intel.chain(self.amd.iter().map(|held| (Some(held.need()), held.revocation_validity().not_after)))
+    }
+
+    /// When the document runs out that is what is needed.
+    pub fn until(&self, need: &Need) -> Option<UnixMillis> {
+        let intel = self.intel.iter().filter(|held| held.answers(need)).map(|held| held.validity().not_after);
+        let amd = self.amd.iter().filter(|held| held.answers(need));
+        intel.chain(amd.map(|held| held.revocation_validity().not_after)).next()
+    }
+
+    /// The document that is what is needed.
+    pub fn part(&self, need: &Need) -> Option<Part> {
+        let intel = self.intel.iter().find(|held| held.answers(need)).cloned().map(|held| Part::Intel(Box::new(held)));
+        let amd = || self.amd.iter().find(|held| held.answers(need)).cloned().map(|held| Part::Amd(Box::new(held)));
+        intel.or_else(amd)
     }
 
     /// AMD's collateral, one for each product and kind of key.

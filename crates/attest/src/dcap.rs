@@ -33,7 +33,7 @@ use dcap_qvl::verify::QuoteVerifier;
 use types::time::UnixMillis;
 
 use crate::claims::Claims;
-use crate::collateral::{Collateral, IntelCollateral};
+use crate::collateral::{Collateral, IntelCollateral, Need, PckCa};
 use crate::dcap::chain::PckChain;
 use crate::dcap::config::OurCrypto;
 use crate::dcap::layout::Quote;
@@ -97,6 +97,14 @@ pub(crate) fn verify(
     );
     let verified = verified.map_err(|error| refused::refusal(platform, error))?;
     Ok(report::claims(&verified, collateral, collateral.validity().and(chain.validity())))
+}
+
+/// What a quote needs by its own word.
+pub(crate) fn need(evidence: &Evidence) -> Option<Need> {
+    let quote = Quote::read(evidence.bytes()).ok()?;
+    let subject = PckChain::read(quote.chain).ok()?.subject(evidence.platform()).ok()?;
+    let ca = PckCa::named(&subject.issuer)?;
+    Some(Need::Intel { platform: subject.platform, fmspc: subject.fmspc, ca })
 }
 
 /// The collateral for the machine that a quote's certificate names.

@@ -29,7 +29,7 @@ pub(crate) mod vek;
 use types::time::UnixMillis;
 
 use crate::claims::{Claims, Endorsements, Specifics, TcbStatus};
-use crate::collateral::{AmdCollateral, Collateral};
+use crate::collateral::{AmdCollateral, Collateral, Need};
 use crate::platform::Platform;
 use crate::reference::Allowance;
 use crate::refusal::{Fault, Refusal};
@@ -66,6 +66,22 @@ pub(crate) fn verify(
     }
     report.check_signature(&vek)?;
     claims(report, &vek, held, validity)
+}
+
+/// What a report needs by its own word: the collateral of its product, and its key's certificate where it comes alone.
+pub(crate) fn needs(bytes: &[u8]) -> Vec<Need> {
+    let Some((report, table)) = bytes.split_first_chunk::<REPORT_BYTES>() else { return Vec::new() };
+    let (Ok(report), Ok(carried)) = (Report::read(report), Certificates::read(table)) else { return Vec::new() };
+    if let Some(table::Vek::Vcek(der) | table::Vek::Vlek(der)) = carried.vek {
+        let vek = Vek::read(der).ok();
+        return vek.map(|vek| Need::Amd { product: vek.product(), kind: vek.kind(), key: None }).into_iter().collect();
+    }
+    let need = |product| match report.key_kind().ok()? {
+        KeyKind::Vcek => Some(Need::Amd { product, kind: KeyKind::Vcek, key: Some(report.chip_key(product)?) }),
+        // AMD gives these certificates to the cloud alone.
+        KeyKind::Vlek => None,
+    };
+    report.products().into_iter().filter_map(need).collect()
 }
 
 /// The signing key's certificate: the report's own, or the one of the collateral that fits it.

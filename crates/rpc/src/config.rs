@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use attest::collateral::Need;
+use serde::{Deserialize, Serialize};
+use types::service::{Api, Role};
+
 use crate::enrolment::KmsAddress;
 use crate::machine::Choice;
 use crate::trust::EVIDENCE_AGE;
-use serde::{Deserialize, Serialize};
-use types::service::{Api, Role};
 
 /// The whole file. Every binary reads the same one and takes from it what it needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub struct Config {
     pub fns: Fns,
     /// What the services run on, and how they show it.
     pub attestation: Attestation,
+    /// What makers say of their platforms, and where it comes from.
+    pub collateral: Collateral,
     /// Bounds on what callers can make the services do.
     pub limits: Limits,
 }
@@ -107,6 +111,26 @@ pub struct Fns {
     pub concurrency: Option<usize>,
 }
 
+/// `[collateral]`: what SGX, TDX and SEV-SNP evidence rests on. Nothing is fetched unless an address is configured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Collateral {
+    /// The folder whose `*.json` it is, and where what is fetched goes; `collateral` in the data directory when absent.
+    pub folder: Option<PathBuf>,
+    /// Intel's PCS or a PCCS.
+    pub intel_url: Option<String>,
+    /// The revocation list of Intel's root CA, when it is neither where Intel publishes it nor where a PCCS has it.
+    pub intel_root_crl_url: Option<String>,
+    /// AMD's KDS, or a cache of it.
+    pub amd_url: Option<String>,
+    /// More roots (PEM) for `https` addresses, besides those of the public web.
+    pub ca_file: Option<PathBuf>,
+    /// How long before it runs out it is fetched anew.
+    pub refresh_before_hours: u64,
+    /// What is fetched before evidence asks for it: see [`attest::collateral::Need`].
+    pub machines: Vec<String>,
+}
+
 /// `[limits]`: sizes in bytes, times in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -161,6 +185,7 @@ impl Default for Config {
             tms: Tms::default(),
             fns: Fns::default(),
             attestation: Attestation::default(),
+            collateral: Collateral::default(),
             limits: Limits::default(),
         }
     }
@@ -187,6 +212,21 @@ impl Default for Tms {
 impl Default for Fns {
     fn default() -> Self {
         Fns { external: local(Api::FnsExternal), advertise: None, concurrency: None }
+    }
+}
+
+impl Default for Collateral {
+    /// Intel's TCB info holds for 30 days. Ten days leave three before the first warning.
+    fn default() -> Self {
+        Collateral {
+            folder: None,
+            intel_url: None,
+            intel_root_crl_url: None,
+            amd_url: None,
+            ca_file: None,
+            refresh_before_hours: 240,
+            machines: Vec::new(),
+        }
     }
 }
 
@@ -281,6 +321,13 @@ impl Config {
         if limits.invoke_bytes >= 1 << 32 || limits.request_bytes >= 1 << 32 {
             return Err(ConfigError::Value { key: "limits.request_bytes", rule: "be under 4 GiB" });
         }
+        if !self.collateral.addresses().all(is_web_address) {
+            return Err(ConfigError::Value { key: "collateral.*_url", rule: "be http:// or https:// with a host" });
+        }
+        if self.collateral.needs().is_none() {
+            let rule = "be sgx:FMSPC:CA, tdx:FMSPC:CA, PRODUCT:VCEK or PRODUCT:VLEK";
+            return Err(ConfigError::Value { key: "collateral.machines", rule });
+        }
         match limits.lease_seconds {
             0..3 => Err(ConfigError::Value { key: "limits.lease_seconds", rule: "be at least 3" }),
             _ => Ok(()),
@@ -341,10 +388,36 @@ impl Config {
         self.attestation.trust.clone().unwrap_or_else(|| self.data_dir.join("trust"))
     }
 
+    /// The folder for collateral.
+    pub fn collateral_dir(&self) -> PathBuf {
+        self.collateral.folder.clone().unwrap_or_else(|| self.data_dir.join("collateral"))
+    }
+
     /// The folder for ciphertext.
     pub fn files_dir(&self) -> PathBuf {
         self.tdfs.files.clone().unwrap_or_else(|| self.data_dir.join("files"))
     }
+}
+
+impl Collateral {
+    /// What is fetched before evidence asks for it; none where a text names nothing.
+    pub(crate) fn needs(&self) -> Option<Vec<Need>> {
+        self.machines.iter().map(|text| text.parse().ok()).collect()
+    }
+
+    /// How long before it runs out it is fetched anew.
+    pub fn refresh_before(&self) -> Duration {
+        Duration::from_secs(self.refresh_before_hours.saturating_mul(3600))
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = &str> {
+        [&self.intel_url, &self.intel_root_crl_url, &self.amd_url].into_iter().filter_map(|url| url.as_deref())
+    }
+}
+
+fn is_web_address(address: &str) -> bool {
+    let address = address.parse::<hyper::Uri>();
+    address.is_ok_and(|address| matches!(address.scheme_str(), Some("http" | "https")) && address.host().is_some())
 }
 
 impl Limits {
@@ -399,5 +472,15 @@ mod tests {
         config.limits.connections = 0;
         assert!(config.check().is_err());
         assert!(Config::default().check().is_ok());
+        for (text, fine) in [
+            ("[collateral]\nintel_url = 'http://[::1]:8081'\nmachines = ['tdx:50806f000000:platform']", true),
+            ("[collateral]\namd_url = 'https://kdsintf.amd.com'\nmachines = ['Genoa:VCEK']", true),
+            ("[collateral]\namd_url = 'kdsintf.amd.com'", false),
+            ("[collateral]\nintel_url = 'file:///pcs'", false),
+            ("[collateral]\nmachines = ['tdx']", false),
+        ] {
+            let config: Config = toml::from_str(text).expect(text);
+            assert_eq!(config.check().is_ok(), fine, "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! DATA_DIR/trust/manifest.seen        which manifest was accepted last: an older one is refused
 //! DATA_DIR/trust/deployment           the deployment's name, for people
 //! DATA_DIR/trust/simulated-root.pem   the root that vouches for simulated platforms, for people
+//! DATA_DIR/collateral/*.json          what makers say of their platforms: see docs/collateral.md
 //! DATA_DIR/dev/                       the private keys of both, mode 0600: with `--dev` only
 //! DATA_DIR/sealing/ROLE.key           the simulated platform's sealing keys, mode 0600: with `--dev` only
 //! ```
@@ -43,6 +44,7 @@ use types::service::Role;
 use types::time::UnixMillis;
 use types::wire::enrolment::Enrol;
 
+use crate::collateral::Held;
 use crate::enrolment::{CLOCK_SKEW, LEAF_LIFETIME, before, issue};
 use crate::manifest::{self, ManifestError, ManifestSource};
 use crate::tls::{Identity, TlsError};
@@ -119,8 +121,15 @@ impl Trust {
         };
         let ca = read_ca(&dir.join("ca.pem"), manifest.ca_sha256.as_ref())?;
         let deployment = manifest.deployment.clone();
-        Ok(Trust::new(deployment, ca, policy, Arc::default()))
+        let collateral = Arc::new(Held::read(&collateral_of(dir)));
+        Ok(Trust::with(deployment, ca.map(CertificateDer::from), policy, collateral))
     }
+}
+
+/// Where whoever has a trust folder finds collateral: in it, where it was handed out with some, or beside it.
+fn collateral_of(dir: &Path) -> PathBuf {
+    let within = dir.join("collateral");
+    if within.is_dir() { within } else { dir.with_file_name("collateral") }
 }
 
 /// The manifest of a trust folder, and who must have signed it.

@@ -16,12 +16,13 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use attest::attester::{AttestError, Attester};
 use attest::authority::{AuthorityError, CertificateAuthority, LeafRequest, provisional};
 use attest::extension::attest_key;
 use attest::leaf::{LeafKey, LeafPublicKey};
+use attest::refusal::Refusal;
 use attest::validity::Validity;
 use crypto::SealingKey;
 use rustls::pki_types::CertificateDer;
@@ -32,7 +33,7 @@ use types::wire::enrolment::{Enrol, Enrolled, Request, Response};
 
 use crate::client::{CallError, parse};
 use crate::protocol::Enrolment;
-use crate::tls::{Connector, Credentials, Identity, TlsError, check_issuer};
+use crate::tls::{Connector, Credentials, Identity, TlsError, check_issuer, refusal};
 use crate::trust::Trust;
 
 /// How long a service's certificate holds; it is renewed at half of that.
@@ -43,6 +44,9 @@ pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// How long a service waits before it asks again a kms that does not answer.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// How long a service waits for the collateral that the kms's evidence needs, if somebody fetches it.
+const COLLATERAL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest answer: a certificate with its evidence, a CA's, and a key, in base64.
 const ANSWER_BYTES: usize = 256 << 10;
@@ -148,13 +152,16 @@ impl Member {
     /// # Errors
     /// When the kms, or the platform, refuses; not while the kms can't be reached.
     pub(crate) async fn enrol(&self, source: &Source) -> Result<Membership, EnrolError> {
-        let mut told = false;
+        let (mut told, started) = (false, Instant::now());
         loop {
             match self.enrol_once(source).await {
                 Err(EnrolError::Unreachable { target, source }) => {
                     if !std::mem::replace(&mut told, true) {
                         tracing::warn!(role = %self.role, target, error = %source, "waiting for the kms");
                     }
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(error) if wants_collateral(&error) && started.elapsed() < COLLATERAL_PATIENCE => {
                     tokio::time::sleep(RETRY).await;
                 }
                 outcome => return outcome,
@@ -258,6 +265,12 @@ fn failure(target: &str, source: io::Error) -> EnrolError {
         true => EnrolError::Unreachable { target, source },
         false => CallError::Unreachable { api: Api::Enrolment, target, source }.into(),
     }
+}
+
+/// Whether the kms was refused for want of collateral, which is being looked for since.
+fn wants_collateral(error: &EnrolError) -> bool {
+    let EnrolError::Kms(CallError::Unreachable { source, .. }) = error else { return false };
+    matches!(refusal(source), Some(Refusal::CollateralMissing { .. }))
 }
 
 /// Whether a kms that is not there yet may be there soon.

@@ -17,6 +17,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::task::JoinSet;
 use types::service::{Api, Role};
 
+use crate::collateral::{self, Keeper};
 use crate::config::{Config, ConfigError};
 use crate::deployment::{self, DeploymentError, DevDeployment, Simulation, Trust};
 use crate::enrolment::{EnrolError, Member, Membership, Registrar, Source};
@@ -104,6 +105,8 @@ pub struct Host {
     ground: Ground,
     trust: Arc<Trust>,
     registrar: Option<Arc<dyn Registrar>>,
+    /// What keeps collateral, until the first service joins.
+    keeper: Option<Keeper>,
     shutdown: Shutdown,
     listeners: JoinSet<()>,
     /// They end with the host, and let go of the platform.
@@ -134,7 +137,9 @@ impl Host {
             }
         };
         let trust = Arc::new(trust.with_evidence_age(Duration::from_secs(config.attestation.max_age_seconds)));
+        let keeper = Some(collateral::keeper(&config, trust.collateral.clone())?);
         Ok(Host {
+            keeper,
             config,
             ground,
             trust,
@@ -202,6 +207,9 @@ impl Host {
     /// # Errors
     /// When the platform makes no evidence, or the kms gives no certificate.
     pub async fn join(&mut self, role: Role) -> Result<Standing, HostError> {
+        if let Some(keeper) = self.keeper.take() {
+            tokio::spawn(keeper.run(self.shutdown()));
+        }
         let source = match &self.registrar {
             Some(registrar) => Source::Here(registrar.clone()),
             None => Source::At(self.config.enrolment()),

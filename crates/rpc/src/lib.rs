@@ -13,6 +13,7 @@ mod attestation;
 pub mod authn;
 mod caller;
 pub mod client;
+mod collateral;
 pub mod config;
 mod connection;
 mod ctx;

@@ -13,6 +13,8 @@ mod verifier;
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore};
 
 pub use acceptor::Acceptor;
 pub(crate) use acceptor::{Accepted, Negotiated};
@@ -32,9 +34,17 @@ const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 pub struct TlsError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl TlsError {
-    fn new(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         TlsError(Box::new(source))
     }
+}
+
+/// TLS towards web servers, which attest nothing: see [`crate::collateral`].
+pub(crate) fn web_config(roots: RootCertStore) -> Result<ClientConfig, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
+    let mut config = builder.map_err(TlsError::new)?.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// The one cryptographic library that TLS uses.

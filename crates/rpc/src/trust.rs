@@ -3,10 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use attest::collateral::Collateral;
+use attest::Verified;
+use attest::appraise::Verifier;
+use attest::certificate::{PeerIdentity, bound_evidence};
+use attest::claims::Claims;
+use attest::evidence::Evidence;
 use attest::identity::Deployment;
 use attest::reference::Policy;
+use attest::refusal::Refusal;
+use attest::session::Binding;
 use rustls::pki_types::CertificateDer;
+use types::service::Role;
+use types::time::UnixMillis;
+
+use crate::collateral::Held;
 
 /// What a participant of a deployment believes in.
 #[derive(Clone)]
@@ -18,19 +28,63 @@ pub struct Trust {
     /// What may run there.
     pub(crate) policy: Policy,
     /// What makers say of the platforms it runs on; simulated ones need none.
-    pub(crate) collateral: Arc<Collateral>,
+    pub(crate) collateral: Arc<Held>,
     /// How old a session's evidence may become before it is asked for again.
     pub(crate) evidence_age: Duration,
 }
 
 /// How old a session's evidence may become, unless the configuration says otherwise: an hour.
-const EVIDENCE_AGE: Duration = Duration::from_secs(3600);
+pub(crate) const EVIDENCE_AGE: Duration = Duration::from_secs(3600);
 
 impl Trust {
     /// Trust in a deployment whose CA (certificate in DER) names what this policy accepts, as far as makers' collateral
     /// bears it out. Without a CA it is good for a first enrolment alone.
-    pub fn new(deployment: Deployment, ca: Option<Vec<u8>>, policy: Policy, collateral: Arc<Collateral>) -> Self {
-        Trust { deployment, ca: ca.map(CertificateDer::from), policy, collateral, evidence_age: EVIDENCE_AGE }
+    pub fn new(
+        deployment: Deployment,
+        ca: Option<Vec<u8>>,
+        policy: Policy,
+        collateral: Arc<attest::collateral::Collateral>,
+    ) -> Self {
+        Self::with(deployment, ca.map(CertificateDer::from), policy, Arc::new(Held::from(collateral)))
+    }
+
+    pub(crate) fn with(
+        deployment: Deployment,
+        ca: Option<CertificateDer<'static>>,
+        policy: Policy,
+        collateral: Arc<Held>,
+    ) -> Self {
+        Trust { deployment, ca, policy, collateral, evidence_age: EVIDENCE_AGE }
+    }
+
+    /// Appraises a certificate with the collateral of this instant, and notes what it would have needed.
+    pub(crate) fn appraise_certificate(
+        &self,
+        leaf: &CertificateDer<'_>,
+        expected: &[Role],
+        now: UnixMillis,
+    ) -> Result<Verified<PeerIdentity>, Refusal> {
+        let collateral = self.collateral.current();
+        let verifier = Verifier { policy: &self.policy, collateral: &collateral };
+        verifier.appraise_certificate(leaf, expected, &self.deployment, now).inspect_err(|refusal| {
+            if let Ok(bound) = bound_evidence(leaf) {
+                self.collateral.note(refusal, &bound.evidence);
+            }
+        })
+    }
+
+    /// The same of a session's evidence.
+    pub(crate) fn appraise_session(
+        &self,
+        evidence: &Evidence,
+        binding: &Binding<'_>,
+        peer: &Verified<PeerIdentity>,
+        now: UnixMillis,
+    ) -> Result<Verified<Claims>, Refusal> {
+        let collateral = self.collateral.current();
+        let verifier = Verifier { policy: &self.policy, collateral: &collateral };
+        let appraised = verifier.appraise_session(evidence, binding, peer, now);
+        appraised.inspect_err(|refusal| self.collateral.note(refusal, evidence))
     }
 
     /// The same, believing in this CA.

@@ -26,7 +26,23 @@ fn the_annotated_configuration_is_the_default() {
 fn the_annotated_configuration_has_every_key() {
     let set = |line: &str| line.trim_start_matches("# ").split_once(" = ").map(|(key, _)| key.to_owned());
     let keys: Vec<String> = read("docs/teehouse.toml").lines().filter_map(set).collect();
-    for key in ["metrics", "connect", "files", "advertise", "concurrency", "data_dir", "hosts", "queue"] {
+    for key in [
+        "metrics",
+        "connect",
+        "files",
+        "advertise",
+        "concurrency",
+        "data_dir",
+        "hosts",
+        "queue",
+        "folder",
+        "intel_url",
+        "intel_root_crl_url",
+        "amd_url",
+        "ca_file",
+        "refresh_before_hours",
+        "machines",
+    ] {
         assert!(keys.iter().any(|known| known == key), "{key}");
     }
 }

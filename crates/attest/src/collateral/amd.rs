@@ -8,6 +8,7 @@ use x509_parser::prelude::parse_x509_crl;
 
 use crate::certificate;
 use crate::collateral::intel::{self, BadCollateral};
+use crate::collateral::need::{ChipKey, Need};
 use crate::pem;
 use crate::snp::vek::Vek;
 use crate::snp::{KeyKind, SnpProduct};
@@ -109,6 +110,31 @@ impl AmdCollateral {
     /// Certificates (DER) of endorsement keys.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
         self.keys.iter().map(Vec::as_slice)
+    }
+
+    /// What it answers, single chips' keys aside.
+    pub fn need(&self) -> Need {
+        Need::Amd { product: self.product, kind: self.kind, key: None }
+    }
+
+    /// Whether it is what is needed, with the key if one is.
+    pub fn answers(&self, need: &Need) -> bool {
+        let Need::Amd { key, .. } = need else { return false };
+        self.need() == need.without_key() && key.as_ref().is_none_or(|key| self.has_key(key))
+    }
+
+    fn has_key(&self, ChipKey { chip, tcb }: &ChipKey) -> bool {
+        let mut read = self.keys().filter_map(|key| Vek::read(key).ok());
+        read.any(|vek| vek.chip() == Some(*chip) && vek.tcb() == *tcb)
+    }
+
+    /// Of two for the same machines the newer, with the keys of both.
+    pub(super) fn joined(self, other: Self) -> Self {
+        let other_is_newer = other.revocation_validity.not_before > self.revocation_validity.not_before;
+        let (mut newer, older) = if other_is_newer { (other, self) } else { (self, other) };
+        let missing: Vec<_> = older.keys.into_iter().filter(|key| !newer.keys.contains(key)).collect();
+        newer.keys.extend(missing);
+        newer
     }
 
     /// The CA's certificate (DER).

@@ -10,6 +10,7 @@ use types::time::UnixMillis;
 use x509_parser::prelude::parse_x509_crl;
 
 use crate::certificate;
+use crate::collateral::need::{Need, PckCa};
 use crate::collateral::pcs::PcsAnswers;
 use crate::date;
 use crate::pem::{self, BadPem};
@@ -99,6 +100,17 @@ impl IntelCollateral {
     /// Intel's name for the kind of machine: family, model, stepping, platform and custom SKU.
     pub fn fmspc(&self) -> [u8; 6] {
         self.subject.fmspc
+    }
+
+    /// What it answers; none where its CA is neither of Intel's two.
+    pub fn need(&self) -> Option<Need> {
+        let Subject { platform, fmspc, issuer, .. } = &self.subject;
+        Some(Need::Intel { platform: *platform, fmspc: *fmspc, ca: PckCa::named(issuer)? })
+    }
+
+    /// Whether it is what is needed.
+    pub fn answers(&self, need: &Need) -> bool {
+        self.need().as_ref() == Some(need)
     }
 
     /// When all of its parts hold.

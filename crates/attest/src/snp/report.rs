@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::claims::{ConfigId, Measurement, Mode, PlatformId, SnpAuthor, SnpClaims};
+use crate::collateral::ChipKey;
 use crate::evidence::ReportData;
 use crate::reference::Allowance;
 use crate::refusal::{Fault, Refusal};
@@ -63,6 +64,23 @@ impl<'a> Report<'a> {
     pub(super) fn machine(self) -> String {
         let (chip, tcb) = (self.0.field::<64>("CHIP_ID"), self.0.field::<8>("REPORTED_TCB"));
         format!("chip {} with TCB {}", crypto::hash::hex(&chip), crypto::hash::hex(&tcb))
+    }
+
+    /// The product by its own word, which versions before 3 do not have: all of those are of the first two products.
+    pub(super) fn products(self) -> Vec<SnpProduct> {
+        let family_model = self.0.field::<3>("CPUID");
+        match SnpProduct::of_cpuid(family_model[0], family_model[1]) {
+            Some(product) if self.0.version() >= 3 => vec![product],
+            _ if self.0.version() < 3 => vec![SnpProduct::Milan, SnpProduct::Genoa],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The chip and the state of its firmware that signed it, by its own word; none where the chip is hidden.
+    pub(super) fn chip_key(self, product: SnpProduct) -> Option<ChipKey> {
+        let chip = self.0.field("CHIP_ID");
+        let tcb = self.tcb("REPORTED_TCB", product).ok()?;
+        (chip != [0; 64]).then_some(ChipKey { chip, tcb })
     }
 
     /// Whether this key's certificate is for the chip and the firmware that the report names.

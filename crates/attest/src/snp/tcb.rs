@@ -86,7 +86,7 @@ impl SnpTcb {
     }
 
     /// Reads the eight bytes of a report, which Turin lays out differently. Reserved bytes are zero.
-    pub(super) fn read(product: SnpProduct, bytes: [u8; 8]) -> Result<Self, Fault> {
+    pub(crate) fn read(product: SnpProduct, bytes: [u8; 8]) -> Result<Self, Fault> {
         match (product, bytes) {
             (SnpProduct::Milan | SnpProduct::Genoa, [boot_loader, tee, 0, 0, 0, 0, snp, microcode]) => {
                 Ok(SnpTcb { fmc: 0, boot_loader, tee, snp, microcode })

@@ -105,12 +105,12 @@ impl<'a> Vek<'a> {
         self.product
     }
 
-    pub(super) fn tcb(&self) -> SnpTcb {
+    pub(crate) fn tcb(&self) -> SnpTcb {
         self.tcb
     }
 
     /// The chip whose key it is, as reports name it; none where the key is not a chip's.
-    pub(super) fn chip(&self) -> Option<[u8; 64]> {
+    pub(crate) fn chip(&self) -> Option<[u8; 64]> {
         self.chip
     }
 

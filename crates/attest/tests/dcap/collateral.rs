@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use attest::collateral::{BadCollateral, Collateral, IntelCollateral, MAX_COLLATERAL_BYTES, PcsAnswers};
+use attest::collateral::{BadCollateral, Collateral, IntelCollateral, MAX_COLLATERAL_BYTES, Need, Part, PcsAnswers};
 use attest::evidence::Evidence;
 use attest::platform::Platform;
 use forge::{Enclave, Forge, Machine};
@@ -153,5 +153,43 @@ fn collateral_is_checked_when_it_is_used() {
         let refused = appraise(&evidence, &REPORT_DATA, &policy, &collateral, NOW).map(|_| ()).unwrap_err();
         let expected = format!("the sgx evidence is refused: Signature is invalid for {signed} in quote_collateral");
         assert_eq!(refused.to_string(), expected);
+    }
+}
+
+#[test]
+fn evidence_says_what_it_needs_and_a_document_what_it_answers() {
+    let (forge, machine) = (Forge::new(NOW), Machine::default());
+    let installed = forge.install(machine);
+    let quote = installed.sgx_quote(&Enclave::new(REPORT_DATA));
+    let evidence = Evidence::new(Platform::Sgx, quote).unwrap();
+    let [need] = &Need::of(&evidence)[..] else { panic!("one need") };
+    assert_eq!(need.to_string(), "sgx:f056e1000000:platform");
+    let part = Part::from_json(&installed.collateral(Platform::Sgx)).unwrap();
+    assert!(part.answers(need));
+    assert!(!Part::from_json(&installed.collateral(Platform::Tdx)).unwrap().answers(need));
+    let again = Part::from_json(&part.to_json()).unwrap();
+    assert_eq!((again.need().as_ref(), again.validity()), (Some(need), part.validity()));
+    assert_eq!(again.issued(), NOW);
+
+    let refused = appraise(&evidence, &REPORT_DATA, &policy(SGX_V3.lenient()), &Collateral::default(), NOW);
+    assert!(Need::of_refused(&refused.map(|_| ()).unwrap_err(), &evidence).is_empty(), "it is of another root");
+    let policy = believing(&forge, enclave_values(&Enclave::new(REPORT_DATA)));
+    let refused = appraise(&evidence, &REPORT_DATA, &policy, &Collateral::default(), NOW);
+    assert_eq!(Need::of_refused(&refused.map(|_| ()).unwrap_err(), &evidence), std::slice::from_ref(need));
+}
+
+#[test]
+fn older_documents_take_nobodys_place() {
+    let mut forge = Forge::new(NOW);
+    let read = |forge: &Forge, tcb_evaluation| {
+        let machine = forge.install(Machine { tcb_evaluation, ..Machine::default() });
+        Part::from_json(&machine.collateral(Platform::Sgx)).unwrap()
+    };
+    let (old, low) = (read(&forge, 17), read(&forge, 16));
+    forge.reissue(NOW.plus(PERIOD));
+    let new = read(&forge, 17);
+    for order in [[&old, &new, &low], [&new, &old, &low], [&low, &new, &old], [&low, &old, &new]] {
+        let held = order.into_iter().cloned().fold(Collateral::default(), Collateral::with);
+        assert_eq!((held.intel().len(), held.intel()[0].issued()), (1, NOW.plus(PERIOD)));
     }
 }

@@ -1,7 +1,7 @@
 //! Every product, version and key; and every state in which a machine can be.
 
 use attest::claims::{ConfigId, Endorsements, Mode, PlatformId, SnpAuthor, Specifics};
-use attest::collateral::{AmdCollateral, BadCollateral, Collateral};
+use attest::collateral::{AmdCollateral, BadCollateral, Collateral, Need, Part};
 use attest::evidence::Evidence;
 use attest::platform::Platform;
 use attest::reference::{Accepted, Allowance, CollateralFloor, ReferenceValues};
@@ -249,4 +249,39 @@ fn collateral_reads_back_and_says_what_is_wrong_with_it() {
     let evidence = genoa().evidence(&Guest::default());
     let missing = appraise(&evidence, &Guest::default().report_data, &other, &Collateral::default(), NOW);
     assert!(matches!(missing, Err(Refusal::CollateralMissing { .. })), "{missing:?}");
+}
+
+#[test]
+fn evidence_says_which_chips_key_it_needs() {
+    for product in SnpProduct::ALL {
+        let chip = forge(product).install(Chip::default());
+        let guest = Guest::default();
+        let part = Part::from_json(&chip.collateral()).unwrap();
+        let plain = format!("{product}:VCEK");
+        let carried: Vec<_> = Need::of(&chip.carried(&guest)).iter().map(Need::to_string).collect();
+        assert_eq!(carried, [&*plain]);
+        let alone = Need::of(&chip.evidence(&guest));
+        assert!(alone.iter().all(|need| matches!(need, Need::Amd { key: Some(_), .. })), "{alone:?}");
+        let answered: Vec<_> = alone.iter().filter(|need| part.answers(need)).collect();
+        assert_eq!(answered.len(), 1, "{alone:?}");
+        assert_eq!(answered[0].without_key().to_string(), plain);
+        let held = Collateral::default().with(part.clone());
+        assert!(held.part(answered[0]).is_some());
+        // Another state of the firmware has another key.
+        let tcb = attest::snp::SnpTcb { microcode: 214, ..Chip::default().tcb };
+        let other = forge(product).install(Chip { tcb, ..Chip::default() });
+        let updated = Need::of(&other.evidence(&guest));
+        assert!(updated.iter().all(|need| held.part(need).is_none()));
+        let both = held.with(Part::from_json(&other.collateral()).unwrap());
+        assert!(both.part(answered[0]).is_some() && updated.iter().any(|need| both.part(need).is_some()));
+    }
+}
+
+#[test]
+fn without_a_revocation_list_its_products_collateral_is_needed() {
+    let chip = genoa();
+    let evidence = chip.carried(&Guest::default());
+    let refused = judge(SnpProduct::Genoa, strict(), &evidence, &Collateral::default()).map(|_| ()).unwrap_err();
+    let needed = Need::of_refused(&refused, &evidence);
+    assert_eq!(needed.iter().map(Need::to_string).collect::<Vec<_>>(), ["Genoa:VCEK"], "{refused}");
 }

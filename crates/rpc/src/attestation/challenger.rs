@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 
 use attest::Verified;
-use attest::appraise::Verifier;
 use attest::certificate::PeerIdentity;
 use attest::claims::Claims;
 use attest::evidence::Evidence;
@@ -107,9 +106,7 @@ impl Challenger {
         let exported = exported.map_err(|_| Refusal::SessionNotAttested)?;
         let binding = Binding { side: Side::Server, role: *role, deployment, spki, exported: &exported };
         let evidence = Evidence::decode(&attested.evidence.0)?;
-        let Trust { policy, collateral, .. } = &*self.trust;
-        let session =
-            Verifier { policy, collateral }.appraise_session(&evidence, &binding, &self.peer, UnixMillis::now())?;
+        let session = self.trust.appraise_session(&evidence, &binding, &self.peer, UnixMillis::now())?;
         Ok(Proof { certificate: self.peer.clone(), session, evidence, report_data: binding.report_data() })
     }
 

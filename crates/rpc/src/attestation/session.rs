@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use attest::Verified;
-use attest::appraise::Verifier;
 use attest::certificate::PeerIdentity;
 use attest::evidence::Evidence;
 use attest::refusal::Refusal;
@@ -130,8 +129,7 @@ impl Session {
         let PeerIdentity { deployment, role, spki, .. } = &***caller;
         let binding = Binding { side: Side::Client, role: *role, deployment, spki, exported: &exported };
         let evidence = Evidence::decode(&present.evidence.0)?;
-        let Trust { policy, collateral, .. } = &*self.trust;
-        Verifier { policy, collateral }.appraise_session(&evidence, &binding, caller, UnixMillis::now())?;
+        self.trust.appraise_session(&evidence, &binding, caller, UnixMillis::now())?;
         self.state.lock().unwrap_or_else(PoisonError::into_inner).attested = Some(Instant::now());
         Ok(())
     }

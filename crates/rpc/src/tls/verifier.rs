@@ -5,7 +5,6 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use attest::Verified;
-use attest::appraise::Verifier;
 use attest::certificate::PeerIdentity;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::verify_tls13_signature;
@@ -47,8 +46,7 @@ impl PeerVerifier {
     fn verify(&self, leaf: &CertificateDer<'_>, usage: KeyUsage, now: UnixTime) -> Result<(), rustls::Error> {
         self.verify_chain(leaf, usage, now)?;
         let now = UnixMillis(now.as_secs().saturating_mul(1000));
-        let Trust { deployment, policy, collateral, .. } = &*self.trust;
-        match (Verifier { policy, collateral }).appraise_certificate(leaf, self.expected, deployment, now) {
+        match self.trust.appraise_certificate(leaf, self.expected, now) {
             Ok(identity) => {
                 let _ = self.found.set(Arc::new(identity));
                 Ok(())
