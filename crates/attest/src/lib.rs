@@ -24,6 +24,7 @@ pub mod attester;
 pub mod authority;
 mod cbor;
 pub mod certificate;
+pub mod claimed;
 pub mod claims;
 pub mod collateral;
 pub mod date;

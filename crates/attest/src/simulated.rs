@@ -130,6 +130,12 @@ pub(crate) fn verify(bytes: &[u8], root: &SimulatedRootKey) -> Result<Claims, Re
     read(statement).map_err(|fault| fault.of(PART))
 }
 
+/// The measurement that unverified evidence claims.
+pub(crate) fn claimed(bytes: &[u8]) -> Result<Measurement, Refusal> {
+    let (statement, _) = split(bytes).map_err(|fault| fault.of(PART))?;
+    read(statement).map(|claims| claims.measurement).map_err(|fault| fault.of(PART))
+}
+
 fn split(bytes: &[u8]) -> Result<(&[u8; SIGNED_BYTES], &[u8; SIGNATURE_BYTES]), Fault> {
     let (statement, rest) = bytes.split_first_chunk().ok_or(Fault::Truncated)?;
     let (signature, rest) = rest.split_first_chunk().ok_or(Fault::Truncated)?;

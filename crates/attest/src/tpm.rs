@@ -113,6 +113,12 @@ pub(crate) fn verify(
     Ok(claims(&quote, key.name(), *expected))
 }
 
+/// The measurement that unverified evidence claims.
+pub(crate) fn claimed(bytes: &[u8]) -> Result<Measurement, Refusal> {
+    let quote = Quote::read(&TpmEvidence::decode(bytes)?.attest)?;
+    Ok(Measurement::Tpm { pcr_digest: quote.pcr_digest })
+}
+
 /// A quote has no dates: it is as fresh as its report data.
 fn claims(quote: &Quote, key: TpmKeyName, report_data: ReportData) -> Claims {
     Claims {

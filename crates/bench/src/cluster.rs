@@ -37,7 +37,21 @@ impl Cluster {
 
     /// Starts on a folder that may hold stores already.
     pub(crate) async fn start_in(dir: TempDir) -> anyhow::Result<Self> {
-        let system = System::start(loopback(dir.path()), &Role::ALL, Mode::Dev).await?;
+        let mut config = loopback(dir.path());
+        // What is measured is the machine, and not how much of it newcomers may have.
+        config.limits.handshakes_per_second = 0;
+        Self::start_as(dir, config).await
+    }
+
+    /// Starts with the limits that services have unless they are told otherwise.
+    pub(crate) async fn start_limited() -> anyhow::Result<Self> {
+        let dir = folder()?;
+        let config = loopback(dir.path());
+        Self::start_as(dir, config).await
+    }
+
+    async fn start_as(dir: TempDir, config: Config) -> anyhow::Result<Self> {
+        let system = System::start(config, &Role::ALL, Mode::Dev).await?;
         Ok(Cluster { dir, system })
     }
 

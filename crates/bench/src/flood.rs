@@ -46,7 +46,7 @@ const CLIENTS: usize = 8;
 const ROUND: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(report: &mut Report) -> anyhow::Result<()> {
-    let cluster = Cluster::start().await?;
+    let cluster = Cluster::start_limited().await?;
     let (address, thief) = (cluster.address(Api::Kms)?, Arc::new(cluster.identity(Role::Tdfs)?));
     let callers = callers(&cluster).await?;
     let quiet = load::rounds(&callers, ROUND, get).await?;

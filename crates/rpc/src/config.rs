@@ -145,6 +145,9 @@ pub struct Limits {
     pub connections: usize,
     /// Requests that one listener works on at once.
     pub requests: usize,
+    /// Connections that one listener shakes hands with in a second, so that hostile ones leave the processors to kept
+    /// ones; 0 is no limit.
+    pub handshakes_per_second: u32,
     /// From accepting a connection to the end of its TLS handshake.
     pub handshake_seconds: u64,
     /// From a request's first byte to the end of its header.
@@ -239,6 +242,7 @@ impl Default for Limits {
             buffered_bytes: 256 * MIB,
             connections: 4096,
             requests: 1024,
+            handshakes_per_second: 1000,
             handshake_seconds: 10,
             header_seconds: 10,
             request_seconds: 60,

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,6 +13,7 @@ use types::service::Api;
 use crate::config::Limits;
 use crate::connection;
 use crate::gate::{Gate, Slot, Slots};
+use crate::pace::Pace;
 use crate::shutdown::Shutdown;
 use crate::tls::Acceptor;
 use crate::{Protocol, Service};
@@ -65,6 +66,7 @@ impl Bound {
         let gate = Arc::new(Gate::new(service, limits, health, shutdown));
         let slots = Slots::new(limits.connections);
         let mut connections = JoinSet::new();
+        let mut pace = Pace::new(limits.handshakes_per_second, Instant::now());
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -72,7 +74,14 @@ impl Bound {
                 () = gate.stopping() => break,
             };
             match accepted {
-                Ok((socket, _)) => admit(socket, &acceptor, &gate, &slots, &mut connections),
+                Ok((socket, _)) => {
+                    admit(socket, &acceptor, &gate, &slots, &mut connections);
+                    // Those who come too fast wait in the system's queue, and cost nothing there.
+                    let wait = pace.take(Instant::now());
+                    if !wait.is_zero() {
+                        tokio::time::sleep(wait).await;
+                    }
+                }
                 Err(error) => back_off(self.api, &error).await,
             }
         }

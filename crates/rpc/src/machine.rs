@@ -11,7 +11,7 @@ use attest::attester::{
     TpmSealer, TsmAttester, detect,
 };
 use attest::platform::Platform;
-use attest::tpm::PcrSelection;
+use attest::tpm::{PcrSelection, TpmKeyName};
 use serde::{Deserialize, Serialize};
 
 /// Which platform a configuration names.
@@ -106,6 +106,20 @@ impl Machine {
     /// What makes its evidence.
     pub fn attester(&self) -> Arc<dyn Attester> {
         self.attester.clone()
+    }
+
+    /// The name of the TPM's attestation key, for a manifest; none on platforms that are believed by their maker's word.
+    ///
+    /// # Errors
+    /// When the TPM does not answer.
+    pub fn tpm_key(&self) -> Result<Option<TpmKeyName>, MachineError> {
+        match (&self.tpm, self.platform) {
+            (Some(tpm), Platform::Tpm) => {
+                let key = TpmAttester::new(tpm.clone(), PcrSelection::default()).key_name();
+                Ok(Some(key.map_err(|error| unusable(self.platform, error))?))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// How it keeps the root's secret: Gramine's key files, or a TPM.

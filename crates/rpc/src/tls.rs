@@ -23,7 +23,7 @@ pub(crate) use connector::{Connected, Connection};
 pub use credentials::{Credentials, Identity};
 pub(crate) use refusal::refused_session;
 pub use refusal::{refusal, refused_for_tests};
-pub(crate) use verifier::check_issuer;
+pub(crate) use verifier::{check_issuer, check_issuer_at};
 
 /// The protocols that user and service ports offer.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];

@@ -97,7 +97,7 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Task(args) => task::run(args, output).await,
         Command::Kms(args) => kms::run(args, output).await,
         Command::Function(args) => function::run(&args, output),
-        Command::Attest(args) => attestation::run(&args, output),
+        Command::Attest(args) => attestation::run(args, output).await,
         Command::Manifest(args) => manifest::run(&args, output),
         Command::Call(args) => call::run(args).await,
         Command::Openapi(args) => openapi::run(&args),

@@ -24,8 +24,8 @@ Examples:
   teehouse kms recovery keygen alice
   teehouse kms recovery init --threshold 2 --holder alice.pub --holder bob.pub --holder carol.pub
 
-All but `slots` and `keygen` need the data directory of a `serve --dev` (or `teehouse-kms --dev`) that is
-stopped: on a real platform only the kms itself can unseal its root.";
+All but `slots` and `keygen` need the data directory of a `serve --dev` (or `teehouse-kms --dev`)
+that is stopped: on a real platform only the kms itself can unseal its root.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -11,6 +11,8 @@ mod verify;
 
 use clap::Subcommand;
 
+pub(crate) use files::DateArg;
+
 use crate::output::Output;
 
 const EXAMPLES: &str = "\

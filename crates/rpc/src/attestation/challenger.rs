@@ -28,6 +28,7 @@ const ANSWER_BYTES: usize = 128 << 10;
 /// One connection's attestation, on the side that opened it.
 pub(crate) struct Challenger {
     exporter: Box<dyn Exporter>,
+    leaf: Vec<u8>,
     peer: Arc<Verified<PeerIdentity>>,
     own: Option<Arc<Identity>>,
     trust: Arc<Trust>,
@@ -36,6 +37,8 @@ pub(crate) struct Challenger {
 /// What a connection's two layers showed.
 #[derive(Clone, Debug)]
 pub struct Proof {
+    /// The certificate (DER).
+    pub leaf: Vec<u8>,
     /// Whom the certificate names, and what its evidence says.
     pub certificate: Arc<Verified<PeerIdentity>>,
     /// What the session's evidence says.
@@ -49,11 +52,11 @@ pub struct Proof {
 impl Challenger {
     pub(crate) fn new(
         exporter: Box<dyn Exporter>,
-        peer: Arc<Verified<PeerIdentity>>,
+        (leaf, peer): (Vec<u8>, Arc<Verified<PeerIdentity>>),
         own: Option<Arc<Identity>>,
         trust: Arc<Trust>,
     ) -> Self {
-        Challenger { exporter, peer, own, trust }
+        Challenger { exporter, leaf, peer, own, trust }
     }
 
     /// Whom the certificate names.
@@ -107,7 +110,13 @@ impl Challenger {
         let binding = Binding { side: Side::Server, role: *role, deployment, spki, exported: &exported };
         let evidence = Evidence::decode(&attested.evidence.0)?;
         let session = self.trust.appraise_session(&evidence, &binding, &self.peer, UnixMillis::now())?;
-        Ok(Proof { certificate: self.peer.clone(), session, evidence, report_data: binding.report_data() })
+        Ok(Proof {
+            leaf: self.leaf.clone(),
+            certificate: self.peer.clone(),
+            session,
+            evidence,
+            report_data: binding.report_data(),
+        })
     }
 
     async fn present(&self, Nonce(nonce): Nonce, own: &Identity) -> io::Result<Vec<u8>> {

@@ -47,7 +47,7 @@ pub(crate) struct Connected {
 impl Connected {
     /// The certificate that the peer showed.
     pub(crate) fn certificate(&self) -> Option<CertificateDer<'static>> {
-        Some(self.stream.lock().get_ref().1.peer_certificates()?.first()?.clone().into_owned())
+        shown(&self.stream)
     }
 
     /// Sends one document in a frame and waits for the answer, of which so many bytes are read.
@@ -70,6 +70,11 @@ impl Connector {
         let expected = EACH.into_iter().find(|roles| roles.contains(&api.role())).unwrap_or(&[]);
         let naming = if api == Api::Enrolment { Naming::AuthorityOnceKnown } else { Naming::Authority };
         Connector { expected, naming, credentials, trust }
+    }
+
+    /// A connector that takes any service of the deployment, to find out which one answers.
+    pub fn to_any(trust: Arc<Trust>) -> Self {
+        Connector { expected: &Role::ALL, naming: Naming::Authority, credentials: None, trust }
     }
 
     /// How old a session's evidence may become before it is asked for again.
@@ -134,9 +139,16 @@ impl Connector {
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         let stream = TlsConnector::from(Arc::new(config)).connect(server_name(target), socket).await;
         let stream = Shared::new(stream.map_err(explain)?);
-        let challenger = Challenger::new(Box::new(stream.clone()), verifier.identity()?, own, self.trust.clone());
+        let leaf = shown(&stream).map(|leaf| leaf.to_vec()).unwrap_or_default();
+        let peer = (leaf, verifier.identity()?);
+        let challenger = Challenger::new(Box::new(stream.clone()), peer, own, self.trust.clone());
         Ok(Connected { stream, challenger })
     }
+}
+
+/// The certificate that the peer showed.
+fn shown(stream: &Connection) -> Option<CertificateDer<'static>> {
+    Some(stream.lock().get_ref().1.peer_certificates()?.first()?.clone().into_owned())
 }
 
 async fn in_time<T>(future: impl Future<Output = io::Result<T>>) -> io::Result<T> {

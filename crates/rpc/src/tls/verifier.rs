@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use attest::Verified;
 use attest::certificate::PeerIdentity;
@@ -74,6 +75,16 @@ impl PeerVerifier {
 /// Whether a CA's certificate vouches for a service's now.
 pub(crate) fn check_issuer(leaf: &CertificateDer<'_>, ca: &CertificateDer<'_>) -> Result<(), webpki::Error> {
     check_chain(leaf, ca, KeyUsage::server_auth(), UnixTime::now())
+}
+
+/// Whether a CA's certificate vouches for a service's at an instant.
+pub(crate) fn check_issuer_at(
+    leaf: &CertificateDer<'_>,
+    ca: &CertificateDer<'_>,
+    now: UnixMillis,
+) -> Result<(), webpki::Error> {
+    let now = UnixTime::since_unix_epoch(Duration::from_millis(now.0));
+    check_chain(leaf, ca, KeyUsage::server_auth(), now)
 }
 
 /// Whether a CA's certificate vouches for a leaf, for a use and at a time.

@@ -110,7 +110,7 @@ pub(super) fn auditors(list: &[AuditorArg], threshold: u32) -> anyhow::Result<Au
 
 /// A date on the command line: `2026-11-23`, or `2026-11-23T12:00:00Z`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct DateArg(pub(super) UnixMillis);
+pub(crate) struct DateArg(pub(crate) UnixMillis);
 
 impl FromStr for DateArg {
     type Err = String;

@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 49] = [
+const VERBS: [&[&str]; 51] = [
     &[],
     &["demo"],
     &["serve"],
@@ -28,6 +28,8 @@ const VERBS: [&[&str]; 49] = [
     &["function", "list"],
     &["function", "show"],
     &["attest"],
+    &["attest", "show"],
+    &["attest", "verify"],
     &["attest", "measure"],
     &["manifest"],
     &["manifest", "keygen"],

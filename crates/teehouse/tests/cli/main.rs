@@ -1,5 +1,6 @@
 //! The built binary as a person meets it: what it prints, where, and how it exits.
 
+mod attest;
 mod demo;
 mod help;
 mod house;
