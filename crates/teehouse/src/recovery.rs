@@ -23,7 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   teehouse kms recovery keygen alice           each holder, at home: alice.key stays there
   teehouse kms recovery init --threshold 2 --holder alice.pub --holder bob.pub --holder carol.pub
-  teehouse kms recovery split -o shares        alice.share, bob.share, carol.share: for their holders
+  teehouse kms recovery split -o shares        alice.share, bob.share, carol.share, for them
   teehouse kms recovery combine --share alice.share --share bob.share --key alice.key --key bob.key";
 
 #[derive(clap::Args)]

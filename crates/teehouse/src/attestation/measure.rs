@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
         Wanted::Real(choice) => {
             let machine = Machine::find(choice, args.tpm_device.as_deref()).map_err(nowhere)?;
             // One image serves every role; what it is started as, its configuration says.
-            let evidence = machine.attester().attest(&ReportData([0; 64]), UnixMillis::now())?;
+            let evidence = machine.attester().attest(&ReportData([0; 64]), UnixMillis::now()).map_err(nowhere)?;
             let measurement = claimed::measurement(&evidence)?;
             if let Some(key) = machine.tpm_key()? {
                 output.note(format!(
@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn nowhere(error: rpc::machine::MachineError) -> Complaint {
+fn nowhere(error: impl std::error::Error + Send + Sync + 'static) -> Complaint {
     Complaint::new("there is no platform here to measure")
         .help("measure where the service will run; on a laptop: --platform simulated")
         .because(error)

@@ -233,8 +233,9 @@ fn measurements_go_into_a_manifest() {
     desk.check(
         &["attest", "measure", "--platform", "tdx"],
         1,
-        "error: this build makes no evidence on tdx platforms\n\
-         help: measure where the service will run, with a build for that platform\n",
+        "error: there is no platform here to measure: the tdx platform could not make evidence: use the report's \
+         directory: No such file or directory (os error 2)\n\
+         help: measure where the service will run; on a laptop: --platform simulated\n",
     );
 }
 
