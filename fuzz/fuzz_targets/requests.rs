@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
 use serde_json::Value;
-use types::wire::{Request, admin, fns, kms, tdfs_external, tdfs_internal, tms_external, tms_internal};
+use types::wire::{Request, admin, attestation, enrolment, fns, kms, tdfs_external, tdfs_internal, tms_external, tms_internal};
 
 /// Stands in every string value of the second attempt. No message of ours has it.
 const SECRET: &str = "§";
@@ -41,6 +41,8 @@ fn mark(value: &mut Value) {
 /// Reads the bytes as a request of every API.
 fn check(bytes: &[u8], refused: impl Fn(&str)) {
     check_as::<admin::Request>(bytes, &refused);
+    check_as::<attestation::Request>(bytes, &refused);
+    check_as::<enrolment::Request>(bytes, &refused);
     check_as::<fns::Request>(bytes, &refused);
     check_as::<kms::Request>(bytes, &refused);
     check_as::<tdfs_external::Request>(bytes, &refused);

@@ -38,19 +38,21 @@ pub enum NoAuthority {
     Store(#[from] store::StoreError),
 }
 
-/// The CA that this kms keeps; a new one when it keeps none yet.
+/// The CA that this kms keeps; when it keeps none yet, the one that a peer offered, or a new one.
 ///
 /// # Errors
 /// When the store fails, or what it holds is no CA of this deployment.
 pub(crate) async fn open_or_create(
     kms: &Kms,
     root: &Root,
+    offered: Option<db::AuthorityRow>,
     deployment: &Deployment,
     now: UnixMillis,
 ) -> Result<CertificateAuthority, NoAuthority> {
-    let row = match db::authority(kms.store()).await? {
-        Some(row) => row,
-        None => db::keep_authority(kms.store(), create(root, deployment, now)?).await?,
+    let row = match (db::authority(kms.store()).await?, offered) {
+        (Some(row), _) => row,
+        (None, Some(offered)) => db::keep_authority(kms.store(), offered).await?,
+        (None, None) => db::keep_authority(kms.store(), create(root, deployment, now)?).await?,
     };
     let key = root.open_authority_key(&row.sealed_key)?;
     let authority = CertificateAuthority::load(&row.certificate, &String::from_utf8_lossy(key.expose()))?;

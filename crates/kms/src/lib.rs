@@ -7,6 +7,7 @@ mod authority;
 mod db;
 mod error;
 pub mod registry;
+mod replica;
 pub mod root;
 mod service;
 mod start;

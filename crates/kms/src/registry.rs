@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use attest::authority::{AuthorityError, CertificateAuthority};
+use attest::certificate::PeerIdentity;
 use attest::leaf::LeafPublicKey;
 use crypto::SealingKey;
 use crypto::kdf::Label;
@@ -13,7 +14,9 @@ use types::error::ErrorCode;
 use types::secret::SecretBytes;
 use types::service::Role;
 use types::time::UnixMillis;
-use types::wire::enrolment::{Enrol, Enrolled, Request, Response};
+use types::wire::enrolment::{Enrol, Enrolled, Replicated, Request, Response};
+
+use crate::root::Seeds;
 
 /// Names and addresses that one certificate may have, beside its identity.
 const NAMES: usize = 64;
@@ -25,12 +28,25 @@ const NAME_BYTES: usize = 253;
 pub struct Registry {
     authority: CertificateAuthority,
     roles: SealingKey,
+    replica: Replicated,
 }
 
 impl Registry {
-    /// A registry that signs with `authority` and derives from the kms's sealing key.
-    pub fn new(authority: CertificateAuthority, sealing_key: &SealingKey) -> Self {
-        Registry { authority, roles: sealing_key.derive(Label::RoleKeys, &[]) }
+    /// A registry that signs with `authority` and derives from the root's seeds.
+    pub fn new(authority: CertificateAuthority, seeds: &Seeds) -> Self {
+        let replica = Replicated {
+            seeds: seeds.danger_to_bytes(),
+            ca: authority.certificate_pem(),
+            ca_key: Base64(seeds.seal_authority_key(authority.danger_key_pem().as_bytes())),
+        };
+        Registry { authority, roles: seeds.store_key().derive(Label::RoleKeys, &[]), replica }
+    }
+
+    /// What another kms gets, once its evidence has shown that it is one.
+    fn replicate(&self, peer: &PeerIdentity) -> Replicated {
+        tracing::warn!(measurement = %peer.claims.measurement, "gave the root to a replica");
+        let Replicated { seeds, ca, ca_key } = &self.replica;
+        Replicated { seeds: SecretBytes::new(seeds.expose().to_vec()), ca: ca.clone(), ca_key: ca_key.clone() }
     }
 }
 
@@ -62,17 +78,27 @@ impl Service for EnrolmentApi {
     type Protocol = rpc::protocol::Enrolment;
     type Error = EnrolmentFault;
 
-    async fn call(&self, ctx: Ctx, Request::Enrol(enrol): Request) -> Result<Response, EnrolmentFault> {
+    async fn call(&self, ctx: Ctx, request: Request) -> Result<Response, EnrolmentFault> {
         let Peer::Service(peer) = &ctx.peer else { return Err(EnrolmentFault::Nobody) };
+        match request {
+            Request::Enrol(enrol) => self.enrol(peer, &enrol, ctx.now).map(Response::Enrol),
+            Request::Replicate(_) if peer.role == Role::Kms => Ok(Response::Replicate(self.0.replicate(peer))),
+            Request::Replicate(_) => Err(EnrolmentFault::NoKms(peer.role)),
+        }
+    }
+}
+
+impl EnrolmentApi {
+    fn enrol(&self, peer: &PeerIdentity, enrol: &Enrol, now: UnixMillis) -> Result<Enrolled, EnrolmentFault> {
         check_names(&enrol.names)?;
         let public_key = LeafPublicKey::from_spki(&peer.spki).map_err(|_| EnrolmentFault::Key)?;
-        let certificate = self.0.issue(peer.role, &public_key, &enrol, ctx.now)?;
+        let certificate = self.0.issue(peer.role, &public_key, enrol, now)?;
         tracing::info!(role = %peer.role, measurement = %peer.claims.measurement, "named a service");
-        Ok(Response::Enrol(Enrolled {
+        Ok(Enrolled {
             certificate: Base64(certificate),
             ca: Base64(self.0.ca().to_vec()),
             sealing_key: SecretBytes::new(self.0.sealing_key(peer.role).danger_expose().to_vec()),
-        }))
+        })
     }
 }
 
@@ -87,6 +113,9 @@ pub enum EnrolmentFault {
     /// The request did not come through an attested connection.
     #[error("only attested connections enrol")]
     Nobody,
+    /// Only a kms becomes a replica.
+    #[error("a {0} is no replica of the kms")]
+    NoKms(Role),
     /// The connection's key is not of the kind that the CA names.
     #[error("the connection's key is no P-256 key")]
     Key,
@@ -101,7 +130,7 @@ pub enum EnrolmentFault {
 impl Fault for EnrolmentFault {
     fn code(&self) -> ErrorCode {
         match self {
-            EnrolmentFault::Nobody => ErrorCode::PermissionDenied,
+            EnrolmentFault::Nobody | EnrolmentFault::NoKms(_) => ErrorCode::PermissionDenied,
             EnrolmentFault::Key | EnrolmentFault::Names | EnrolmentFault::Authority(_) => ErrorCode::InvalidRequest,
         }
     }
@@ -111,7 +140,7 @@ impl Fault for EnrolmentFault {
             EnrolmentFault::Key => "enrol with a P-256 key".to_owned(),
             EnrolmentFault::Names => format!("field `names`: {self}"),
             EnrolmentFault::Authority(error) => format!("{self}: {error}"),
-            EnrolmentFault::Nobody => self.to_string(),
+            EnrolmentFault::Nobody | EnrolmentFault::NoKms(_) => self.to_string(),
         }
     }
 }

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use attest::attester::PlatformSealer;
 use attest::authority::{AuthorityError, CertificateAuthority};
+use rpc::enrolment::EnrolError;
 use rpc::host::{Host, HostError};
 use types::service::{Api as Port, Role};
 use types::time::UnixMillis;
 
 use crate::authority::{self, NoAuthority};
+use crate::db::AuthorityRow;
 use crate::registry::{EnrolmentApi, Registry};
-use crate::root::{Root, RootError, at_start};
+use crate::replica::{RemoteKms, Takeover};
+use crate::root::{self, BadSeeds, Peer, Root, RootError, at_start};
 use crate::{Api, Kms, OpenError};
 
 /// Why the kms does not serve.
@@ -21,6 +25,12 @@ pub enum StartError {
     /// The root seed can't be had, so that nothing can be opened.
     #[error("the kms has no root key and serves nothing")]
     Root(#[from] RootError),
+    /// The kms's whose replica it is to be don't give it the root.
+    #[error("the kms has no root key and serves nothing: none of its peers gave it one")]
+    Peers(#[from] EnrolError),
+    /// What a peer gave is no root.
+    #[error("the kms has no root key and serves nothing: what a peer gave is none")]
+    Seeds(#[from] BadSeeds),
     /// The store can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -41,9 +51,9 @@ impl From<AuthorityError> for StartError {
 /// When no slot of the root can be unsealed, its store can't be opened or an address can't be had.
 pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
     let (bound, enrolment) = (host.bind(Port::Kms).await?, host.bind(Port::Enrolment).await?);
-    let root = at_start(&host.config().data_dir, &host.sealer()?, &[], UnixMillis::now()).await?;
+    let (root, offered) = root(host).await?;
     let kms = Arc::new(Kms::open(&host.config().data_dir, &root.store_key())?);
-    let registry = Arc::new(Registry::new(authority(host, &kms, &root).await?, &root.store_key()));
+    let registry = Arc::new(Registry::new(authority(host, &kms, &root, offered).await?, root.seeds()));
     host.set_registrar(registry.clone());
     let credentials = host.join(Role::Kms).await?.credentials;
     host.serve(bound, Arc::new(Api(kms.clone())), &credentials)?;
@@ -57,10 +67,44 @@ pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
     Ok(kms)
 }
 
+/// The root: this data directory's, or, where it has none and peers are named, theirs.
+async fn root(host: &Host) -> Result<(Root, Option<AuthorityRow>), StartError> {
+    let (data_dir, sealer, now) = (&host.config().data_dir, host.sealer()?, UnixMillis::now());
+    let fresh = !data_dir.join(root::FILE_NAME).exists() && !data_dir.join(Kms::STORE_NAME).exists();
+    if fresh && !host.replicas().is_empty() {
+        let (root, authority) = take_over(host, &sealer, now).await?;
+        return Ok((root, Some(authority)));
+    }
+    let peers = host.replicas().into_iter().map(|replica| Box::new(RemoteKms(replica)) as Box<dyn Peer>);
+    Ok((at_start(data_dir, &sealer, &peers.collect::<Vec<_>>(), now).await?, None))
+}
+
+/// Becomes the replica of the first peer that agrees.
+async fn take_over(host: &Host, sealer: &PlatformSealer, now: UnixMillis) -> Result<(Root, AuthorityRow), StartError> {
+    let mut last = None;
+    for replica in host.replicas() {
+        match replica.replicate().await {
+            Ok(replicated) => {
+                let Takeover { seeds, authority } = Takeover::read(replicated)?;
+                let mut root = Root::create(&host.config().data_dir, seeds, sealer, now)?;
+                root.add_peer(replica.target(), now)?;
+                return Ok((root, authority));
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or(EnrolError::Answer("there is none")).into())
+}
+
 /// The deployment's CA: a `--dev` deployment has its key on the disk, every other one in the kms's store.
-async fn authority(host: &Host, kms: &Kms, root: &Root) -> Result<CertificateAuthority, StartError> {
+async fn authority(
+    host: &Host,
+    kms: &Kms,
+    root: &Root,
+    offered: Option<AuthorityRow>,
+) -> Result<CertificateAuthority, StartError> {
     match host.dev_authority()? {
         Some(authority) => Ok(authority),
-        None => Ok(authority::open_or_create(kms, root, host.deployment(), UnixMillis::now()).await?),
+        None => Ok(authority::open_or_create(kms, root, offered, host.deployment(), UnixMillis::now()).await?),
     }
 }

@@ -71,6 +71,8 @@ pub struct Kms {
     pub connect: Option<String>,
     /// The same, for its enrolment port.
     pub connect_enrolment: Option<String>,
+    /// The enrolment ports of other kms's of the deployment: whoever has no root yet, or can't unseal it, asks them.
+    pub peers: Vec<String>,
 }
 
 /// `[tdfs]`
@@ -196,7 +198,7 @@ impl Default for Config {
 
 impl Default for Kms {
     fn default() -> Self {
-        Kms { listen: local(Api::Kms), enrolment: None, connect: None, connect_enrolment: None }
+        Kms { listen: local(Api::Kms), enrolment: None, connect: None, connect_enrolment: None, peers: Vec::new() }
     }
 }
 

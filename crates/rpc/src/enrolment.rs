@@ -29,7 +29,7 @@ use rustls::pki_types::CertificateDer;
 use types::bytes::Base64;
 use types::service::{Api, Role};
 use types::time::UnixMillis;
-use types::wire::enrolment::{Enrol, Enrolled, Request, Response};
+use types::wire::enrolment::{Enrol, Enrolled, Replicate, Replicated, Request, Response};
 
 use crate::client::{CallError, parse};
 use crate::protocol::Enrolment;
@@ -81,6 +81,9 @@ pub enum EnrolError {
     /// The platform makes no evidence.
     #[error("evidence")]
     Attest(#[from] AttestError),
+    /// It did not even refuse.
+    #[error("the platform's attester crashed")]
+    Crashed,
     /// A certificate can't be made.
     #[error("certificate")]
     Authority(#[from] AuthorityError),
@@ -188,13 +191,17 @@ impl Member {
         }
     }
 
-    async fn enrol_once(&self, source: &Source) -> Result<Membership, EnrolError> {
-        let (member, key) = (self.clone(), LeafKey::generate());
+    /// A fresh key, and evidence for it.
+    async fn fresh_key(&self) -> Result<(LeafKey, Vec<u8>), EnrolError> {
+        let (attester, key) = (self.attester.clone(), LeafKey::generate());
         let public_key = key.public();
-        let evidence = tokio::task::spawn_blocking(move || {
-            attest_key(&*member.attester, public_key.spki(), before(UnixMillis::now()))
-        });
-        let evidence = evidence.await.map_err(|_| EnrolError::Answer("the platform's attester crashed"))??;
+        let evidence =
+            tokio::task::spawn_blocking(move || attest_key(&*attester, public_key.spki(), before(UnixMillis::now())));
+        Ok((key, evidence.await.map_err(|_| EnrolError::Crashed)??))
+    }
+
+    async fn enrol_once(&self, source: &Source) -> Result<Membership, EnrolError> {
+        let (key, evidence) = self.fresh_key().await?;
         match source {
             Source::Here(registrar) => self.enrol_here(&**registrar, &key, evidence),
             Source::At(kms) => self.enrol_at(&kms.find()?, &key, evidence).await,
@@ -216,16 +223,27 @@ impl Member {
         })
     }
 
-    async fn enrol_at(&self, target: &str, key: &LeafKey, evidence: Vec<u8>) -> Result<Membership, EnrolError> {
-        let own = self.identity(self.provisional(key, &evidence)?, key)?;
+    /// Asks the kms something over a connection on which this service vouches for itself with this key.
+    async fn ask(
+        &self,
+        target: &str,
+        (key, evidence): (&LeafKey, &[u8]),
+        request: Request,
+    ) -> Result<(CertificateDer<'static>, Response), EnrolError> {
+        let own = self.identity(self.provisional(key, evidence)?, key)?;
         let connector = Connector::new(Api::Enrolment, Some(Credentials::new(own)), self.trust.clone());
         let failed = |source| failure(target, source);
         let (mut connected, _) = connector.connect(target).await.map_err(failed)?;
         let kms = connected.certificate().ok_or(EnrolError::Answer("it showed no certificate"))?;
-        let enrol: Request = Enrol { names: self.names.clone(), evidence: Base64(evidence) }.into();
-        let enrol = serde_json::to_vec(&enrol).expect("names and base64 are JSON");
-        let answer = connected.exchange(&enrol, ANSWER_BYTES).await.map_err(failed)?;
-        let Response::Enrol(Enrolled { certificate, ca, sealing_key }) = parse::<Enrolment>(&answer)?;
+        let request = serde_json::to_vec(&request).expect("names and base64 are JSON");
+        let answer = connected.exchange(&request, ANSWER_BYTES).await.map_err(failed)?;
+        Ok((kms, parse::<Enrolment>(&answer)?))
+    }
+
+    async fn enrol_at(&self, target: &str, key: &LeafKey, evidence: Vec<u8>) -> Result<Membership, EnrolError> {
+        let enrol = Enrol { names: self.names.clone(), evidence: Base64(evidence.clone()) };
+        let (kms, answer) = self.ask(target, (key, &evidence), enrol.into()).await?;
+        let Response::Enrol(Enrolled { certificate, ca, sealing_key }) = answer else { return Err(OTHER_ANSWER) };
         let ca = CertificateDer::from(ca.0);
         check_issuer(&kms, &ca).map_err(|_| EnrolError::Answer("its CA did not name the kms itself"))?;
         check_issuer(&CertificateDer::from(&certificate.0[..]), &ca)
@@ -257,6 +275,33 @@ impl Member {
         provisional(&request, &self.trust.deployment, key)
     }
 }
+
+/// Another kms of the deployment, as a kms that wants to be its replica sees it.
+pub struct Replica {
+    pub(crate) member: Member,
+    pub(crate) target: String,
+}
+
+impl Replica {
+    /// Where it is: `host:port` of its enrolment port.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// What every kms of the deployment has in common.
+    ///
+    /// # Errors
+    /// When it can't be reached, or either side does not believe the other.
+    pub async fn replicate(&self) -> Result<Replicated, EnrolError> {
+        let (key, evidence) = self.member.fresh_key().await?;
+        match self.member.ask(&self.target, (&key, &evidence), Replicate {}.into()).await? {
+            (_, Response::Replicate(replicated)) => Ok(replicated),
+            _ => Err(OTHER_ANSWER),
+        }
+    }
+}
+
+const OTHER_ANSWER: EnrolError = EnrolError::Answer("it answers something else");
 
 /// A kms that can't be reached may be reached soon; one that refuses, or is refused, is a matter for people.
 fn failure(target: &str, source: io::Error) -> EnrolError {

@@ -20,7 +20,7 @@ use types::service::{Api, Role};
 use crate::collateral::{self, Keeper};
 use crate::config::{Config, ConfigError};
 use crate::deployment::{self, DeploymentError, DevDeployment, Simulation, Trust};
-use crate::enrolment::{EnrolError, Member, Membership, Registrar, Source};
+use crate::enrolment::{EnrolError, Member, Membership, Registrar, Replica, Source};
 use crate::listener::{self, Bound, reachable};
 use crate::machine::{Machine, MachineError};
 use crate::shutdown::Shutdown;
@@ -196,6 +196,18 @@ impl Host {
         }
     }
 
+    /// The other kms's of the deployment, as configured.
+    pub fn replicas(&self) -> Vec<Replica> {
+        let member = Member {
+            role: Role::Kms,
+            attester: self.ground.attester(Role::Kms),
+            names: Vec::new(),
+            trust: self.trust.clone(),
+        };
+        let replica = |target: &String| Replica { member: member.clone(), target: target.clone() };
+        self.config.kms.peers.iter().map(replica).collect()
+    }
+
     /// Takes the kms of this process as the one that names the services of this process.
     pub fn set_registrar(&mut self, registrar: Arc<dyn Registrar>) {
         self.registrar = Some(registrar);
@@ -270,6 +282,7 @@ impl Host {
         credentials: &Credentials,
     ) -> Result<(), HostError> {
         let acceptor = Acceptor::new(S::Protocol::API, credentials.clone(), self.trust.clone())?;
+        telemetry::record_platform(self.platform());
         let health = telemetry::health(self.platform());
         let (limits, shutdown) = (self.config.limits.clone(), self.shutdown.clone());
         self.listeners.spawn(async move { bound.serve(service, acceptor, &limits, health, shutdown).await });

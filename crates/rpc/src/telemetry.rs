@@ -46,6 +46,11 @@ pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
     PrometheusBuilder::new().set_buckets(&SECONDS)?.install_recorder()
 }
 
+/// Says in the metrics what serves: `teehouse_platform{platform="simulated"} 1`.
+pub fn record_platform(platform: Platform) {
+    metrics::gauge!("teehouse_platform", "platform" => platform.as_str()).set(1.0);
+}
+
 /// Binds the metrics address.
 ///
 /// # Errors

@@ -15,6 +15,8 @@ super::requests! {
     Request {
         /// Asks for a certificate.
         Enrol(Enrol),
+        /// Asks for what makes another kms a replica of this one.
+        Replicate(Replicate),
     }
 }
 
@@ -29,6 +31,12 @@ pub struct Enrol {
     pub evidence: Base64,
 }
 
+/// Asks for the root's seeds and the CA. Only a kms is answered.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReplicateRequest)]
+#[serde(deny_unknown_fields)]
+pub struct Replicate {}
+
 /// The enrolment port's answer.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = EnrolmentResponse)]
@@ -36,6 +44,20 @@ pub struct Enrol {
 pub enum Response {
     /// The certificate.
     Enrol(Enrolled),
+    /// What makes a replica.
+    Replicate(Replicated),
+}
+
+/// What every kms of a deployment has in common.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReplicateResponse)]
+pub struct Replicated {
+    /// The seeds of the root, as `kms::root` writes them.
+    pub seeds: SecretBytes,
+    /// The CA's certificate (PEM).
+    pub ca: String,
+    /// The CA's private key, sealed by the root seed.
+    pub ca_key: Base64,
 }
 
 /// What a service needs to be one of the deployment's.
