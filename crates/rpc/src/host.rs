@@ -220,7 +220,7 @@ impl Host {
     /// When the platform makes no evidence, or the kms gives no certificate.
     pub async fn join(&mut self, role: Role) -> Result<Standing, HostError> {
         if let Some(keeper) = self.keeper.take() {
-            tokio::spawn(keeper.run(self.shutdown()));
+            self.renewals.spawn(keeper.run(self.shutdown()));
         }
         let source = match &self.registrar {
             Some(registrar) => Source::Here(registrar.clone()),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use attest::claimed;
+use attest::collateral::Need;
 use attest::evidence::ReportData;
 use attest::manifest::Measured;
 use attest::platform::Platform;
@@ -74,6 +75,11 @@ pub(super) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
             if let Some(key) = machine.tpm_key()? {
                 output.note(format!(
                     "this TPM is believed where a manifest's role lists it: --platform-id tpm-key:{key}"
+                ));
+            }
+            for need in Need::of(&evidence) {
+                output.note(format!(
+                    "whoever verifies this machine needs its collateral: [collateral] machines = [\"{need}\"]"
                 ));
             }
             roles.into_iter().map(|role| Measured { role, measurement: measurement.clone() }).collect()
