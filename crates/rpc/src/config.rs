@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use attest::collateral::Need;
+use attest::tpm::PcrSelection;
 use serde::{Deserialize, Serialize};
 use types::service::{Api, Role};
 
 use crate::enrolment::KmsAddress;
-use crate::machine::Choice;
+use crate::machine::{Choice, Machine, MachineError};
 use crate::trust::EVIDENCE_AGE;
 
 /// The whole file. Every binary reads the same one and takes from it what it needs.
@@ -48,13 +49,35 @@ pub struct Attestation {
     pub trust: Option<PathBuf>,
     /// The TPM's device, or the socket of a TPM in software, where that is not /dev/tpmrm0.
     pub tpm_device: Option<PathBuf>,
+    /// The PCRs that a TPM quotes and seals to, as the manifest names them; 0 to 9 and 11 when empty.
+    pub tpm_pcrs: Vec<u8>,
     /// How old a session's evidence may become before it is asked for again, in seconds.
     pub max_age_seconds: u64,
 }
 
+impl Attestation {
+    /// Finds the platform that this names.
+    ///
+    /// # Errors
+    /// When it is not there, or a PCR measures nothing that lasts.
+    pub(crate) fn machine(&self) -> Result<Machine, MachineError> {
+        let pcrs = match self.tpm_pcrs.is_empty() {
+            true => PcrSelection::default(),
+            false => PcrSelection::new(self.tpm_pcrs.iter().copied())?,
+        };
+        Machine::find(self.platform, self.tpm_device.as_deref(), pcrs)
+    }
+}
+
 impl Default for Attestation {
     fn default() -> Self {
-        Attestation { platform: Choice::Auto, trust: None, tpm_device: None, max_age_seconds: EVIDENCE_AGE.as_secs() }
+        Attestation {
+            platform: Choice::Auto,
+            trust: None,
+            tpm_device: None,
+            tpm_pcrs: Vec::new(),
+            max_age_seconds: EVIDENCE_AGE.as_secs(),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! DATA_DIR/trust/ca.pem               the CA that names the deployment's services (also for `curl --cacert`)
 //! DATA_DIR/trust/manifest.json        what may run in the deployment, as its auditors signed it
 //! DATA_DIR/trust/auditors/NAME.pub    whom to trust with that, until a manifest says otherwise
-//! DATA_DIR/trust/threshold            how many of them must have signed; all when absent
+//! DATA_DIR/trust/threshold            how many of them must have signed
 //! DATA_DIR/trust/manifest.seen        which manifest was accepted last: an older one is refused
 //! DATA_DIR/trust/deployment           the deployment's name, for people
 //! DATA_DIR/trust/simulated-root.pem   the root that vouches for simulated platforms, for people
@@ -136,11 +136,8 @@ fn collateral_of(dir: &Path) -> PathBuf {
 fn manifest_source(dir: &Path) -> Result<ManifestSource, DeploymentError> {
     let keys = files_in(&dir.join("auditors"))?;
     let path = dir.join("threshold");
-    let threshold = match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().map_err(|_| DeploymentError::Malformed { path, what: "number" })?,
-        // Where nobody says how many must sign, all must.
-        Err(_) => u32::try_from(keys.len()).unwrap_or(u32::MAX),
-    };
+    // It is never guessed: whoever could take it away could take auditors away too.
+    let threshold = read(&path)?.trim().parse().map_err(|_| DeploymentError::Malformed { path, what: "number" })?;
     let auditors = manifest::read_auditors(&keys, threshold)?;
     Ok(ManifestSource { manifest: dir.join("manifest.json"), auditors, memory: memory(dir) })
 }

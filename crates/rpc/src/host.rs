@@ -132,7 +132,7 @@ impl Host {
                 (Ground::Dev(Box::new(deployment)), trust)
             }
             Mode::Attested => {
-                let machine = Machine::find(config.attestation.platform, config.attestation.tpm_device.as_deref())?;
+                let machine = config.attestation.machine()?;
                 (Ground::Attested(machine), Trust::load(&config.trust_dir(), Simulation::Refused)?)
             }
         };

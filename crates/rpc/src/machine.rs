@@ -11,7 +11,7 @@ use attest::attester::{
     TpmSealer, TsmAttester, detect,
 };
 use attest::platform::Platform;
-use attest::tpm::{PcrSelection, TpmKeyName};
+use attest::tpm::{BadPcr, PcrSelection, TpmKeyName};
 use serde::{Deserialize, Serialize};
 
 /// Which platform a configuration names.
@@ -47,10 +47,13 @@ pub enum MachineError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The configuration names a PCR that measures nothing that lasts.
+    #[error("attestation.tpm_pcrs")]
+    Pcr(#[from] BadPcr),
     /// The platform keeps no secret for anybody.
     #[error(
         "the {0} platform keeps no key for data at rest, so the kms can't run there alone: give it recovery shares or a \
-         replica, or run it on a machine with a TPM"
+         replica, or name a TPM that is not the host's as `attestation.tpm_device`"
     )]
     NoSealer(Platform),
 }
@@ -61,6 +64,7 @@ pub struct Machine {
     platform: Platform,
     attester: Arc<dyn Attester>,
     tpm: Option<Arc<TpmDevice>>,
+    pcrs: PcrSelection,
 }
 
 impl Machine {
@@ -69,7 +73,7 @@ impl Machine {
     ///
     /// # Errors
     /// When it is not there.
-    pub fn find(choice: Choice, tpm: Option<&Path>) -> Result<Self, MachineError> {
+    pub fn find(choice: Choice, tpm: Option<&Path>, pcrs: PcrSelection) -> Result<Self, MachineError> {
         let platform = match choice {
             Choice::Auto => detect(Path::new("/")).or(tpm.map(|_| Platform::Tpm)).ok_or(MachineError::OnlySimulated)?,
             Choice::Sgx => Platform::Sgx,
@@ -77,25 +81,35 @@ impl Machine {
             Choice::SevSnp => Platform::SevSnp,
             Choice::Tpm => Platform::Tpm,
         };
-        Self::on(platform, open_tpm(tpm.unwrap_or(Path::new(TPM_DEVICE))))
+        match (platform, tpm) {
+            // A virtual machine's TPM is often its host's: nothing is sealed to it unless somebody says that it is not.
+            (Platform::Tdx | Platform::SevSnp, None) => Self::on(platform, None, pcrs),
+            (_, tpm) => Self::on(platform, Some(open_tpm(tpm.unwrap_or(Path::new(TPM_DEVICE)))), pcrs),
+        }
     }
 
-    fn on(platform: Platform, tpm: Result<Arc<TpmDevice>, NoTpm>) -> Result<Self, MachineError> {
+    fn on(
+        platform: Platform,
+        tpm: Option<Result<Arc<TpmDevice>, NoTpm>>,
+        pcrs: PcrSelection,
+    ) -> Result<Self, MachineError> {
+        let tpm = tpm.transpose();
         let (attester, tpm): (Arc<dyn Attester>, _) = match platform {
             Platform::Sgx => (Arc::new(Gramine::new(GRAMINE_ATTESTATION)), None),
-            Platform::Tdx | Platform::SevSnp => (Arc::new(TsmAttester::new(TSM_REPORT, platform)), tpm.ok()),
+            Platform::Tdx | Platform::SevSnp => (Arc::new(TsmAttester::new(TSM_REPORT, platform)), tpm.ok().flatten()),
             Platform::Tpm => {
                 let device = tpm.map_err(|error| unusable(platform, error))?;
-                (Arc::new(TpmAttester::new(device.clone(), PcrSelection::default())), Some(device))
+                let device = device.ok_or(MachineError::OnlySimulated)?;
+                (Arc::new(TpmAttester::new(device.clone(), pcrs)), Some(device))
             }
             Platform::Simulated => return Err(MachineError::OnlySimulated),
         };
-        Ok(Machine { platform, attester, tpm })
+        Ok(Machine { platform, attester, tpm, pcrs })
     }
 
     /// A machine whose attester a test brings.
     pub fn danger_for_tests(attester: Arc<dyn Attester>) -> Self {
-        Machine { platform: attester.platform(), attester, tpm: None }
+        Machine { platform: attester.platform(), attester, tpm: None, pcrs: PcrSelection::default() }
     }
 
     /// Which platform it is.
@@ -115,7 +129,7 @@ impl Machine {
     pub fn tpm_key(&self) -> Result<Option<TpmKeyName>, MachineError> {
         match (&self.tpm, self.platform) {
             (Some(tpm), Platform::Tpm) => {
-                let key = TpmAttester::new(tpm.clone(), PcrSelection::default()).key_name();
+                let key = TpmAttester::new(tpm.clone(), self.pcrs).key_name();
                 Ok(Some(key.map_err(|error| unusable(self.platform, error))?))
             }
             _ => Ok(None),
@@ -129,7 +143,7 @@ impl Machine {
     pub fn sealer(&self) -> Result<PlatformSealer, MachineError> {
         match (&self.tpm, self.platform) {
             (_, Platform::Sgx) => Ok(PlatformSealer::Key(Box::new(Gramine::new(GRAMINE_ATTESTATION)))),
-            (Some(tpm), _) => Ok(PlatformSealer::Blob(Box::new(TpmSealer::new(tpm.clone(), PcrSelection::default())))),
+            (Some(tpm), _) => Ok(PlatformSealer::Blob(Box::new(TpmSealer::new(tpm.clone(), self.pcrs)))),
             (None, platform) => Err(MachineError::NoSealer(platform)),
         }
     }

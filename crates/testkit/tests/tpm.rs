@@ -114,6 +114,7 @@ fn write_trust(trust: &Path, values: &ReferenceValues) {
     let mut envelope = Envelope::unsigned(manifest.to_bytes());
     envelope.add(auditor.sign(&envelope));
     fs::create_dir_all(trust.join("auditors")).expect("a folder");
+    fs::write(trust.join("threshold"), "1").expect("written");
     fs::write(trust.join("auditors/ada.pub"), auditor.public_pem()).expect("written");
     fs::write(trust.join("manifest.json"), envelope.to_bytes()).expect("written");
 }

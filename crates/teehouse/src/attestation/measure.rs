@@ -8,6 +8,7 @@ use attest::collateral::Need;
 use attest::evidence::ReportData;
 use attest::manifest::Measured;
 use attest::platform::Platform;
+use attest::tpm::PcrSelection;
 use rpc::deployment::simulated_measurement;
 use rpc::machine::{Choice, Machine};
 use types::service::Role;
@@ -30,6 +31,9 @@ pub(super) struct Args {
     /// The TPM's device, or the socket of a TPM in software
     #[arg(long, value_name = "PATH")]
     tpm_device: Option<PathBuf>,
+    /// The PCRs that a TPM quotes, where they are not the usual ones
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    tpm_pcr: Vec<u8>,
     /// In which roles: kms, tdfs, tms, fns; all when absent
     #[arg(long, value_name = "ROLE", value_delimiter = ',')]
     role: Vec<Role>,
@@ -68,7 +72,11 @@ pub(super) fn run(args: &Args, output: &Output) -> anyhow::Result<()> {
             roles.into_iter().map(|role| Measured { role, measurement: simulated_measurement(role) }).collect()
         }
         Wanted::Real(choice) => {
-            let machine = Machine::find(choice, args.tpm_device.as_deref()).map_err(nowhere)?;
+            let pcrs = match args.tpm_pcr.is_empty() {
+                true => PcrSelection::default(),
+                false => PcrSelection::new(args.tpm_pcr.iter().copied())?,
+            };
+            let machine = Machine::find(choice, args.tpm_device.as_deref(), pcrs).map_err(nowhere)?;
             // One image serves every role; what it is started as, its configuration says.
             let evidence = machine.attester().attest(&ReportData([0; 64]), UnixMillis::now()).map_err(nowhere)?;
             let measurement = claimed::measurement(&evidence)?;
