@@ -88,6 +88,14 @@ pub fn bound_evidence(der: &[u8]) -> Result<BoundEvidence, Refusal> {
     Leaf::read(der)?.bound_evidence()
 }
 
+/// When a certificate (DER) holds, of which nothing is checked.
+///
+/// # Errors
+/// [`Refusal::Malformed`].
+pub fn validity(der: &[u8]) -> Result<Validity, Refusal> {
+    Ok(validity_of(&parse(der).map_err(|fault| fault.of(PART))?))
+}
+
 /// The public key (SubjectPublicKeyInfo in DER) of a certificate (DER), of which nothing is checked.
 ///
 /// # Errors
@@ -119,7 +127,7 @@ impl<'a> Leaf<'a> {
         let certificate = parse(der).map_err(|fault| fault.of(PART))?;
         Ok(Leaf {
             names: extension(&certificate, &OID_X509_EXT_SUBJECT_ALT_NAME)?,
-            validity: validity(&certificate),
+            validity: validity_of(&certificate),
             spki: certificate.tbs_certificate.subject_pki.raw,
             evidence: extension(&certificate, &EVIDENCE)?,
         })
@@ -181,7 +189,7 @@ pub(crate) fn common_name<'a>(name: &'a X509Name<'_>) -> Option<&'a str> {
 }
 
 /// Dates before 1970 read 0, which only makes a certificate expire.
-pub(crate) fn validity(certificate: &X509Certificate<'_>) -> Validity {
+pub(crate) fn validity_of(certificate: &X509Certificate<'_>) -> Validity {
     let dates = certificate.validity();
     Validity { not_before: instant(dates.not_before), not_after: instant(dates.not_after) }
 }

@@ -1,6 +1,7 @@
 //! The deployment's registry: names services that attested themselves, and gives each role its key for data at rest.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use attest::authority::{AuthorityError, CertificateAuthority};
 use attest::certificate::PeerIdentity;
@@ -29,17 +30,18 @@ pub struct Registry {
     authority: CertificateAuthority,
     roles: SealingKey,
     replica: Replicated,
+    lifetime: Duration,
 }
 
 impl Registry {
-    /// A registry that signs with `authority` and derives from the root's seeds.
-    pub fn new(authority: CertificateAuthority, seeds: &Seeds) -> Self {
+    /// A registry that signs with `authority`, for so long each time, and derives from the root's seeds.
+    pub fn new(authority: CertificateAuthority, seeds: &Seeds, lifetime: Duration) -> Self {
         let replica = Replicated {
             seeds: seeds.danger_to_bytes(),
             ca: authority.certificate_pem(),
             ca_key: Base64(seeds.seal_authority_key(authority.danger_key_pem().as_bytes())),
         };
-        Registry { authority, roles: seeds.store_key().derive(Label::RoleKeys, &[]), replica }
+        Registry { authority, roles: seeds.store_key().derive(Label::RoleKeys, &[]), replica, lifetime }
     }
 
     /// What another kms gets, once its evidence has shown that it is one.
@@ -62,7 +64,7 @@ impl Registrar for Registry {
         enrol: &Enrol,
         now: UnixMillis,
     ) -> Result<Vec<u8>, AuthorityError> {
-        issue(&self.authority, role, public_key, enrol, now)
+        issue(&self.authority, role, public_key, enrol, (now, self.lifetime))
     }
 
     fn sealing_key(&self, role: Role) -> SealingKey {

@@ -1,6 +1,7 @@
 //! Puts the kms on a host.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use attest::attester::PlatformSealer;
 use attest::authority::{AuthorityError, CertificateAuthority};
@@ -53,7 +54,9 @@ pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
     let (bound, enrolment) = (host.bind(Port::Kms).await?, host.bind(Port::Enrolment).await?);
     let (root, offered) = root(host).await?;
     let kms = Arc::new(Kms::open(&host.config().data_dir, &root.store_key())?);
-    let registry = Arc::new(Registry::new(authority(host, &kms, &root, offered).await?, root.seeds()));
+    let lifetime = Duration::from_secs(host.config().attestation.certificate_seconds);
+    let registry = Registry::new(authority(host, &kms, &root, offered).await?, root.seeds(), lifetime);
+    let registry = Arc::new(registry);
     host.set_registrar(registry.clone());
     let credentials = host.join(Role::Kms).await?.credentials;
     host.serve(bound, Arc::new(Api(kms.clone())), &credentials)?;

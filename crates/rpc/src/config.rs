@@ -9,7 +9,7 @@ use attest::tpm::PcrSelection;
 use serde::{Deserialize, Serialize};
 use types::service::{Api, Role};
 
-use crate::enrolment::KmsAddress;
+use crate::enrolment::{KmsAddress, LEAF_LIFETIME};
 use crate::machine::{Choice, Machine, MachineError};
 use crate::trust::EVIDENCE_AGE;
 
@@ -53,6 +53,8 @@ pub struct Attestation {
     pub tpm_pcrs: Vec<u8>,
     /// How old a session's evidence may become before it is asked for again, in seconds.
     pub max_age_seconds: u64,
+    /// How long certificates hold that the kms makes, in seconds; services renew them at half of that.
+    pub certificate_seconds: u64,
 }
 
 impl Attestation {
@@ -77,6 +79,7 @@ impl Default for Attestation {
             tpm_device: None,
             tpm_pcrs: Vec::new(),
             max_age_seconds: EVIDENCE_AGE.as_secs(),
+            certificate_seconds: LEAF_LIFETIME.as_secs(),
         }
     }
 }

@@ -307,7 +307,7 @@ impl DevDeployment {
         let (now, key, attester) = (UnixMillis::now(), LeafKey::generate(), self.attester(role));
         let evidence = attest_key(&*attester, key.public().spki(), before(now))?;
         let enrol = Enrol { names: names.to_vec(), evidence: Base64(evidence) };
-        let certificate = issue(&self.authority, role, &key.public(), &enrol, now)?;
+        let certificate = issue(&self.authority, role, &key.public(), &enrol, (now, LEAF_LIFETIME))?;
         let whom = (role, self.authority.deployment().clone());
         Ok(Identity::new(whom, certificate, &key.danger_to_pkcs8(), attester)?)
     }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use attest::attester::{AttestError, Attester};
 use attest::authority::{AuthorityError, CertificateAuthority, LeafRequest, provisional};
+use attest::certificate::validity;
 use attest::extension::attest_key;
 use attest::leaf::{LeafKey, LeafPublicKey};
 use attest::refusal::Refusal;
@@ -36,7 +37,7 @@ use crate::protocol::Enrolment;
 use crate::tls::{Connector, Credentials, Identity, TlsError, check_issuer, refusal};
 use crate::trust::Trust;
 
-/// How long a service's certificate holds; it is renewed at half of that.
+/// How long a service's certificate holds unless the kms is told otherwise: a day. It is renewed at half of what is left.
 pub(crate) const LEAF_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// Clocks of machines that talk may differ by this much.
@@ -50,6 +51,9 @@ const COLLATERAL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest answer: a certificate with its evidence, a CA's, and a key, in base64.
 const ANSWER_BYTES: usize = 256 << 10;
+
+/// Nobody renews more often.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a failed renewal waits for the next attempt.
 const RENEW_RETRY: Duration = Duration::from_secs(60);
@@ -174,13 +178,13 @@ impl Member {
 
     /// Keeps credentials fresh for ever.
     pub(crate) async fn renew(self, source: Source, credentials: Credentials) {
-        let mut wait = LEAF_LIFETIME / 2;
+        let mut wait = half_of_life(&credentials);
         loop {
             tokio::time::sleep(wait).await;
             match self.enrol_once(&source).await {
                 Ok(membership) => {
                     credentials.replace(membership.identity);
-                    wait = LEAF_LIFETIME / 2;
+                    wait = half_of_life(&credentials);
                 }
                 Err(error) => {
                     let error = anyhow::Error::from(error);
@@ -318,6 +322,12 @@ fn wants_collateral(error: &EnrolError) -> bool {
     matches!(refusal(source), Some(Refusal::CollateralMissing { .. }))
 }
 
+/// How long until a certificate is to be renewed.
+fn half_of_life(credentials: &Credentials) -> Duration {
+    let end = validity(credentials.current().certificate()).map_or(UnixMillis(0), |validity| validity.not_after);
+    Duration::from_millis(end.0.saturating_sub(UnixMillis::now().0) / 2).max(SHORTEST_WAIT)
+}
+
 /// Whether a kms that is not there yet may be there soon.
 fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable};
@@ -332,7 +342,7 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-/// A certificate (DER) for a service, good for a day and for these names.
+/// A certificate (DER) for a service, good for so long and for these names.
 ///
 /// # Errors
 /// When evidence and key do not belong together, or a name can't be in a certificate.
@@ -341,7 +351,7 @@ pub fn issue(
     role: Role,
     public_key: &LeafPublicKey,
     enrol: &Enrol,
-    now: UnixMillis,
+    (now, lifetime): (UnixMillis, Duration),
 ) -> Result<Vec<u8>, AuthorityError> {
     let (ip_addresses, dns_names) = split_names(&enrol.names);
     authority.issue(&LeafRequest {
@@ -350,7 +360,7 @@ pub fn issue(
         dns_names: &dns_names,
         ip_addresses: &ip_addresses,
         evidence: &enrol.evidence.0,
-        validity: Validity { not_before: before(now), not_after: now.plus(LEAF_LIFETIME) },
+        validity: Validity { not_before: before(now), not_after: now.plus(lifetime) },
     })
 }
 

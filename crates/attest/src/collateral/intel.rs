@@ -227,7 +227,7 @@ fn chain_dates(part: &'static str, chain: &str) -> Result<Vec<(&'static str, Val
     let malformed = |_: BadPem| BadCollateral::Malformed(part);
     let dates = |der: &Vec<u8>| {
         let certificate = certificate::parse(der).map_err(|_| BadCollateral::Malformed(part))?;
-        Ok((part, certificate::validity(&certificate)))
+        Ok((part, certificate::validity_of(&certificate)))
     };
     within(chain.as_bytes())?;
     pem::decode_certificates(chain).map_err(malformed)?.iter().map(dates).collect()

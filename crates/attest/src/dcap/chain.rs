@@ -72,7 +72,7 @@ fn read(text: &[u8]) -> Result<PckChain, Fault> {
     let certificates: [Vec<u8>; 3] = certificates.try_into().map_err(|_| Fault::Expected("three certificates"))?;
     let (leaf, authority) = (certificate::parse(&certificates[0])?, certificate::parse(&certificates[1])?);
     Ok(PckChain {
-        dates: [certificate::validity(&leaf), certificate::validity(&authority)],
+        dates: [certificate::validity_of(&leaf), certificate::validity_of(&authority)],
         issuer: leaf.issuer().as_raw().to_vec(),
         issuer_name: leaf.issuer().to_string(),
         certificates,

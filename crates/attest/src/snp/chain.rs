@@ -71,7 +71,8 @@ pub(super) fn check(root: &[u8], authority: &[u8], vek: &Vek<'_>, now: UnixMilli
     check_authority(&ask)?;
     check_signed(authority, &ark, AUTHORITY)?;
     check_signed(vek.der(), &ask, name)?;
-    let dated = [("ARK", certificate::validity(&ark)), ("ASK", certificate::validity(&ask)), (name, vek.validity())];
+    let dated =
+        [("ARK", certificate::validity_of(&ark)), ("ASK", certificate::validity_of(&ask)), (name, vek.validity())];
     dated.into_iter().try_for_each(|(what, validity)| validity.check(what, now))?;
     let [(_, ark), (_, ask), (_, key)] = dated;
     Ok(ark.and(ask).and(key))

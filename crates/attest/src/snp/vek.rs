@@ -86,7 +86,7 @@ impl<'a> Vek<'a> {
                 KeyKind::Vlek => None,
             },
             point: spki.strip_prefix(&P384_SPKI_HEAD).ok_or(Fault::Expected("a P-384 key"))?,
-            validity: certificate::validity(&certificate),
+            validity: certificate::validity_of(&certificate),
             der,
             kind,
             product,

@@ -301,7 +301,7 @@ mod tests {
         let validity = Validity { not_before: UnixMillis(0), not_after: UnixMillis(1) };
         let authority = CertificateAuthority::generate("test".parse().unwrap(), validity).unwrap();
         let seeds = Seeds::generate().rotated().unwrap();
-        let registry = Registry::new(authority, &seeds);
+        let registry = Registry::new(authority, &seeds, std::time::Duration::from_secs(1));
         for role in Role::ALL {
             assert_eq!(key(Some(registry.sealing_key(role))), key(Some(seeds.role_key(role))));
         }
