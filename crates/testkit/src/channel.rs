@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -14,6 +15,9 @@ use crate::{Protocol, attesting, wire};
 
 /// Where sessions are attested over HTTP.
 pub const ATTESTATION: &str = "/.well-known/attestation";
+
+/// How long an answer may take: hyper's client can wait for ever on a connection that ended as its request set out.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection that carries requests one after the other.
 pub enum Channel {
@@ -112,8 +116,12 @@ impl Channel {
     /// Sends a document to a path, where the protocol has paths.
     ///
     /// # Errors
-    /// When the connection ends instead.
+    /// When the connection ends instead, or nothing comes for a minute.
     pub async fn send_to(&mut self, path: &str, document: &str) -> io::Result<Answer> {
+        tokio::time::timeout(PATIENCE, self.exchange(path, document)).await.map_err(|_| io::ErrorKind::TimedOut)?
+    }
+
+    async fn exchange(&mut self, path: &str, document: &str) -> io::Result<Answer> {
         let response = match self {
             Channel::Framed(stream) => {
                 wire::send(stream, document.as_bytes()).await?;

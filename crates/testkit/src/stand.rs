@@ -63,7 +63,9 @@ impl Stand {
         let service = Arc::new(Nothing::<P>(heard.clone(), PhantomData));
         let order = shutdown.clone();
         let served = tokio::spawn(async move {
-            bound.serve(service, acceptor, &Limits::default(), b"{}".as_slice().into(), order).await;
+            // Who measures connections opens them as fast as they come.
+            let limits = Limits { handshakes_per_second: 0, ..Limits::default() };
+            bound.serve(service, acceptor, &limits, b"{}".as_slice().into(), order).await;
         });
         Stand { address, heard, shutdown, served }
     }
