@@ -45,6 +45,18 @@ impl Verifier<'_> {
     ) -> Result<Verified<Claims>, Refusal> {
         let reference = self.policy.reference_values(role, evidence.platform())?;
         let claims = self.signed_claims(evidence, expected, role, reference, now)?;
+        self.judge(claims, expected, role, now)
+    }
+
+    /// Decides on claims whose signature was checked.
+    pub(crate) fn judge(
+        &self,
+        claims: Claims,
+        expected: &ReportData,
+        role: Role,
+        now: UnixMillis,
+    ) -> Result<Verified<Claims>, Refusal> {
+        let reference = self.policy.reference_values(role, claims.platform())?;
         claims.validity.check("evidence", now)?;
         if claims.report_data != *expected {
             return Err(Refusal::ReportDataDiffers);

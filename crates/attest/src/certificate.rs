@@ -44,6 +44,10 @@ pub struct PeerIdentity {
     pub spki: Vec<u8>,
     /// What its platform says.
     pub claims: Claims,
+    /// The evidence that says it.
+    pub evidence: Evidence,
+    /// When that was appraised.
+    pub appraised: UnixMillis,
 }
 
 impl Verifier<'_> {
@@ -66,7 +70,14 @@ impl Verifier<'_> {
         let Identity { deployment, role } = expect(leaf.identity()?, expected, deployment)?;
         let bound = leaf.bound_evidence()?;
         let claims = self.appraise(&bound.evidence, &bound.report_data, role, now)?.into_inner();
-        Ok(Verified::appraised(PeerIdentity { deployment, role, spki: leaf.spki.to_vec(), claims }))
+        Ok(Verified::appraised(PeerIdentity {
+            deployment,
+            role,
+            spki: leaf.spki.to_vec(),
+            claims,
+            evidence: bound.evidence,
+            appraised: now,
+        }))
     }
 }
 

@@ -20,12 +20,15 @@
 //! Sources: Intel SGX ECDSA Quote Library Reference, appendix A (quote version 3); Intel TDX DCAP Quoting Library API,
 //! appendix A (versions 4 and 5); Intel SGX PCK Certificate and CRL Profile, section 1.3.5; Intel PCS API, version 4.
 
+mod again;
 mod chain;
 mod config;
 pub mod layout;
 mod refused;
 mod report;
 mod strict;
+
+pub(crate) use again::claims_again;
 
 use std::borrow::Cow;
 

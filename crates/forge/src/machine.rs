@@ -1,5 +1,7 @@
 //! A machine that does not exist, and what Intel would say of it.
 
+use std::sync::OnceLock;
+
 use attest::platform::Platform;
 use rcgen::Certificate;
 
@@ -98,12 +100,21 @@ pub struct Installed<'a> {
     pub(crate) attestation: Key,
     /// PCK certificate, PCK CA and root as PEM, as a quote carries them.
     pub(crate) chain: String,
+    /// What vouches for the attestation key, of SGX and of TDX: a platform makes it once for each key.
+    pub(crate) certification: [OnceLock<Vec<u8>>; 2],
 }
 
 impl<'a> Installed<'a> {
     pub(crate) fn new(forge: &'a Forge, machine: Machine, pck: Key, certificate: &Certificate) -> Self {
         let chain = [certificate.pem(), forge.pck_ca.pem(), forge.root.pem()].map(|pem| pem.replace("\r\n", "\n"));
-        Installed { forge, machine, pck, attestation: Key::generate(), chain: chain.concat() }
+        Installed {
+            forge,
+            machine,
+            pck,
+            attestation: Key::generate(),
+            chain: chain.concat(),
+            certification: Default::default(),
+        }
     }
 
     /// What Intel would publish for machines of this kind: the JSON that

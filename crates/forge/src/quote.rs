@@ -196,8 +196,14 @@ fn signature(installed: &Installed<'_>, signed: &[u8]) -> Vec<u8> {
     [&installed.attestation.sign_fixed(signed), installed.attestation.point()].concat()
 }
 
-/// The QE's report, which vouches for the attestation key, and what vouches for the QE.
+/// The QE's report, which vouches for the attestation key, and what vouches for the QE: the same in every quote.
 fn certification(installed: &Installed<'_>, platform: Platform) -> Vec<u8> {
+    let [sgx, tdx] = &installed.certification;
+    let made = if platform == Platform::Tdx { tdx } else { sgx };
+    made.get_or_init(|| certify(installed, platform)).clone()
+}
+
+fn certify(installed: &Installed<'_>, platform: Platform) -> Vec<u8> {
     let bound = Sha256::digest(&[installed.attestation.point(), &AUTHENTICATION_DATA].concat());
     let report = enclave_report(
         &QE_ATTRIBUTES,

@@ -70,10 +70,14 @@ impl Challenger {
     /// When either side refuses the other's evidence, or the connection breaks.
     pub(crate) async fn challenge(&self, io: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<Proof> {
         let (nonce, question) = self.question();
-        let (proof, answer) = self.check(nonce, &exchange(io, &question).await?).await?;
-        if let Some(answer) = answer {
-            self.check_accepted(&exchange(io, &answer).await?)?;
-        }
+        let attested = attested(&exchange(io, &question).await?)?;
+        let Some(own) = self.own_evidence(&attested).await? else {
+            return self.appraise(nonce, &attested).map_err(refused_session);
+        };
+        // While the server appraises this side, this side appraises the server.
+        frame::write(io, &own).await?;
+        let proof = self.appraise(nonce, &attested).map_err(refused_session)?;
+        self.check_accepted(&frame::read(io, &mut BytesMut::new(), ANSWER_BYTES).await?)?;
         Ok(proof)
     }
 
@@ -85,13 +89,17 @@ impl Challenger {
 
     /// Appraises the answer; returns also what is to be sent next, where the server asks for evidence as well.
     pub(crate) async fn check(&self, nonce: Nonce, answer: &[u8]) -> io::Result<(Proof, Option<Vec<u8>>)> {
-        let Response::Attest(attested) = read(answer)? else { return Err(out_of_turn()) };
+        let attested = attested(answer)?;
         let proof = self.appraise(nonce, &attested).map_err(refused_session)?;
-        let answer = match (attested.nonce, &self.own) {
-            (Some(nonce), Some(own)) => Some(self.present(nonce, own).await?),
-            _ => None,
-        };
-        Ok((proof, answer))
+        Ok((proof, self.own_evidence(&attested).await?))
+    }
+
+    /// This side's evidence, where the server asks for it.
+    async fn own_evidence(&self, attested: &Attested) -> io::Result<Option<Vec<u8>>> {
+        match (attested.nonce, &self.own) {
+            (Some(nonce), Some(own)) => Ok(Some(self.present(nonce, own).await?)),
+            _ => Ok(None),
+        }
     }
 
     /// Reads the server's word that it accepts this side's evidence.
@@ -125,6 +133,13 @@ impl Challenger {
         let binding = Binding { side: Side::Client, role: *role, deployment, spki, exported: &exported };
         let evidence = make_evidence(attester, binding.report_data()).await?;
         Ok(write(&Present { evidence: Base64(evidence.encode()) }.into()))
+    }
+}
+
+fn attested(answer: &[u8]) -> io::Result<Attested> {
+    match read(answer)? {
+        Response::Attest(attested) => Ok(attested),
+        Response::Present(_) => Err(out_of_turn()),
     }
 }
 
