@@ -126,6 +126,9 @@ pub enum Refusal {
     /// The evidence for the session is of other code than the certificate's.
     #[error("the session's evidence is of other code than the certificate's: {0}")]
     OtherMeasurement(Box<Measurement>),
+    /// The evidence for the session is of another machine, or was started otherwise, than the certificate's.
+    #[error("the session's evidence is of another machine than the certificate's")]
+    OtherMachine,
     /// The peer did not attest the session as it should.
     #[error("the peer did not attest this session")]
     SessionNotAttested,

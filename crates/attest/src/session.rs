@@ -120,7 +120,9 @@ impl Verifier<'_> {
         now: UnixMillis,
     ) -> Result<Verified<Claims>, Refusal> {
         let report_data = binding.report_data();
-        let recent = now.0.saturating_sub(certificate.appraised.0) <= RECENT.as_millis() as u64;
+        // A clock that was turned back makes nothing recent.
+        let age = now.0.checked_sub(certificate.appraised.0);
+        let recent = age.is_some_and(|age| age <= RECENT.as_millis() as u64);
         let known = recent.then(|| claims_again(&certificate.evidence, &certificate.claims, evidence)).flatten();
         let claims = match known {
             Some(claims) => self.judge(claims, &report_data, binding.role, now)?,
@@ -128,6 +130,10 @@ impl Verifier<'_> {
         };
         if claims.measurement != certificate.claims.measurement {
             return Err(Refusal::OtherMeasurement(Box::new(claims.measurement.clone())));
+        }
+        let machine = |claims: &Claims| (claims.platform_ids.clone(), claims.config_id.clone());
+        if machine(&claims) != machine(&certificate.claims) {
+            return Err(Refusal::OtherMachine);
         }
         Ok(claims)
     }

@@ -33,25 +33,38 @@ pub enum NoAuthority {
         /// Whose it should be.
         expected: Deployment,
     },
+    /// There was one, and the store does not have it.
+    #[error(
+        "this deployment has a CA (trust/ca.pem, or the manifest's ca_sha256), and this kms's store does not have its key: \
+         restore the store, or name the peers that have it as kms.peers"
+    )]
+    Lost,
     /// The store failed.
     #[error("the kms's store")]
     Store(#[from] store::StoreError),
 }
 
-/// The CA that this kms keeps; when it keeps none yet, the one that a peer offered, or a new one.
+/// Whether this kms keeps a CA.
+pub(crate) async fn is_kept(kms: &Kms) -> Result<bool, NoAuthority> {
+    Ok(db::authority(kms.store()).await?.is_some())
+}
+
+/// The CA that this kms keeps; when it keeps none yet, the one that a peer offered, or a new
+/// one where none is `pinned`.
 ///
 /// # Errors
 /// When the store fails, or what it holds is no CA of this deployment.
 pub(crate) async fn open_or_create(
     kms: &Kms,
     root: &Root,
-    offered: Option<db::AuthorityRow>,
+    (offered, pinned): (Option<db::AuthorityRow>, bool),
     deployment: &Deployment,
     now: UnixMillis,
 ) -> Result<CertificateAuthority, NoAuthority> {
     let row = match (db::authority(kms.store()).await?, offered) {
         (Some(row), _) => row,
         (None, Some(offered)) => db::keep_authority(kms.store(), offered).await?,
+        (None, None) if pinned => return Err(NoAuthority::Lost),
         (None, None) => db::keep_authority(kms.store(), create(root, deployment, now)?).await?,
     };
     let key = root.open_authority_key(&row.sealed_key)?;

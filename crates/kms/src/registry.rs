@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use attest::authority::{AuthorityError, CertificateAuthority};
 use attest::certificate::PeerIdentity;
+use attest::extension::decode_extension;
 use attest::leaf::LeafPublicKey;
 use crypto::SealingKey;
 use crypto::kdf::Label;
@@ -93,6 +94,10 @@ impl Service for EnrolmentApi {
 impl EnrolmentApi {
     fn enrol(&self, peer: &PeerIdentity, enrol: &Enrol, now: UnixMillis) -> Result<Enrolled, EnrolmentFault> {
         check_names(&enrol.names)?;
+        let bound = decode_extension(&enrol.evidence.0).map_err(AuthorityError::Evidence)?;
+        if bound.evidence != peer.evidence {
+            return Err(EnrolmentFault::OtherEvidence);
+        }
         let public_key = LeafPublicKey::from_spki(&peer.spki).map_err(|_| EnrolmentFault::Key)?;
         let certificate = self.0.issue(peer.role, &public_key, enrol, now)?;
         tracing::info!(role = %peer.role, measurement = %peer.claims.measurement, "named a service");
@@ -105,7 +110,10 @@ impl EnrolmentApi {
 }
 
 fn check_names(names: &[String]) -> Result<(), EnrolmentFault> {
-    let all = names.len() <= NAMES && names.iter().all(|name| (1..=NAME_BYTES).contains(&name.len()));
+    // Host names and addresses; a wildcard would name other services too.
+    let plain = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
+    let fits = |name: &String| (1..=NAME_BYTES).contains(&name.len()) && plain(name);
+    let all = names.len() <= NAMES && names.iter().all(fits);
     if all { Ok(()) } else { Err(EnrolmentFault::Names) }
 }
 
@@ -121,8 +129,11 @@ pub enum EnrolmentFault {
     /// The connection's key is not of the kind that the CA names.
     #[error("the connection's key is no P-256 key")]
     Key,
+    /// The evidence for the certificate is not that which the connection's showed, and which was appraised.
+    #[error("enrol with the evidence of this connection's certificate")]
+    OtherEvidence,
     /// Too many names, or one that no certificate can have.
-    #[error("at most {NAMES} names of 1 to {NAME_BYTES} bytes")]
+    #[error("at most {NAMES} host names or addresses of 1 to {NAME_BYTES} bytes")]
     Names,
     /// The evidence is not about the connection's key, or a name can't be in a certificate.
     #[error("the certificate can't be made")]
@@ -133,7 +144,10 @@ impl Fault for EnrolmentFault {
     fn code(&self) -> ErrorCode {
         match self {
             EnrolmentFault::Nobody | EnrolmentFault::NoKms(_) => ErrorCode::PermissionDenied,
-            EnrolmentFault::Key | EnrolmentFault::Names | EnrolmentFault::Authority(_) => ErrorCode::InvalidRequest,
+            EnrolmentFault::Key
+            | EnrolmentFault::Names
+            | EnrolmentFault::OtherEvidence
+            | EnrolmentFault::Authority(_) => ErrorCode::InvalidRequest,
         }
     }
 
@@ -142,7 +156,7 @@ impl Fault for EnrolmentFault {
             EnrolmentFault::Key => "enrol with a P-256 key".to_owned(),
             EnrolmentFault::Names => format!("field `names`: {self}"),
             EnrolmentFault::Authority(error) => format!("{self}: {error}"),
-            EnrolmentFault::Nobody | EnrolmentFault::NoKms(_) => self.to_string(),
+            EnrolmentFault::Nobody | EnrolmentFault::NoKms(_) | EnrolmentFault::OtherEvidence => self.to_string(),
         }
     }
 }

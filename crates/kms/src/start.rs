@@ -99,6 +99,16 @@ async fn take_over(host: &Host, sealer: &PlatformSealer, now: UnixMillis) -> Res
     Err(last.unwrap_or(EnrolError::Answer("there is none")).into())
 }
 
+/// The CA of the peers of a kms that took their root over and was stopped before it kept their CA as well.
+async fn ask_again(host: &Host) -> Option<AuthorityRow> {
+    for replica in host.replicas() {
+        if let Ok(replicated) = replica.replicate().await {
+            return Takeover::read(replicated).ok().map(|takeover| takeover.authority);
+        }
+    }
+    None
+}
+
 /// The deployment's CA: a `--dev` deployment has its key on the disk, every other one in the kms's store.
 async fn authority(
     host: &Host,
@@ -108,6 +118,13 @@ async fn authority(
 ) -> Result<CertificateAuthority, StartError> {
     match host.dev_authority()? {
         Some(authority) => Ok(authority),
-        None => Ok(authority::open_or_create(kms, root, offered, host.deployment(), UnixMillis::now()).await?),
+        None => {
+            let offered = match offered {
+                None if !authority::is_kept(kms).await? => ask_again(host).await,
+                offered => offered,
+            };
+            let known = (offered, host.has_authority());
+            Ok(authority::open_or_create(kms, root, known, host.deployment(), UnixMillis::now()).await?)
+        }
     }
 }

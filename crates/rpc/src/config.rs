@@ -360,6 +360,10 @@ impl Config {
             let rule = "be sgx:FMSPC:CA, tdx:FMSPC:CA, PRODUCT:VCEK or PRODUCT:VLEK";
             return Err(ConfigError::Value { key: "collateral.machines", rule });
         }
+        if self.attestation.max_age_seconds < 60 || self.attestation.certificate_seconds < 2 {
+            let rule = "be at least 60, and attestation.certificate_seconds at least 2";
+            return Err(ConfigError::Value { key: "attestation.max_age_seconds", rule });
+        }
         match limits.lease_seconds {
             0..3 => Err(ConfigError::Value { key: "limits.lease_seconds", rule: "be at least 3" }),
             _ => Ok(()),

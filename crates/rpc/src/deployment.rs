@@ -122,7 +122,8 @@ impl Trust {
         let ca = read_ca(&dir.join("ca.pem"), manifest.ca_sha256.as_ref())?;
         let deployment = manifest.deployment.clone();
         let collateral = Arc::new(Held::read(&collateral_of(dir)));
-        Ok(Trust::with(deployment, ca.map(CertificateDer::from), policy, collateral))
+        let ca = ca.map(CertificateDer::from);
+        Ok(Trust::with(deployment, ca, policy, collateral).naming_ca(manifest.ca_sha256))
     }
 }
 
@@ -184,11 +185,18 @@ fn read_ca(path: &Path, expected: Option<&Digest>) -> Result<Option<Vec<u8>>, De
 /// Writes a CA's certificate into a trust folder that has none.
 pub(crate) fn keep_ca(dir: &Path, ca: &CertificateDer<'_>) -> Result<(), DeploymentError> {
     let path = dir.join("ca.pem");
-    if path.exists() {
-        return Ok(());
-    }
     make_private_dir(dir)?;
-    write_private(&path, attest::authority::certificate_to_pem(ca).as_bytes())
+    // Services that share the folder take turns; whoever comes later finds the first one's.
+    let lock = dir.join("ca.lock");
+    let guard = create_private(&lock)?;
+    guard.lock().map_err(|source| DeploymentError::Io { path: lock.clone(), source })?;
+    if !path.exists() {
+        write_private(&path, attest::authority::certificate_to_pem(ca).as_bytes())?;
+    }
+    match read_ca(&path, None)? {
+        Some(kept) if kept[..] == ca[..] => Ok(()),
+        _ => Err(DeploymentError::Malformed { path, what: "certificate of the CA that named this service" }),
+    }
 }
 
 /// What a simulated platform says of a service. It can't tell one build from another.

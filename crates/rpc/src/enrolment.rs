@@ -20,13 +20,14 @@ use std::time::{Duration, Instant};
 
 use attest::attester::{AttestError, Attester};
 use attest::authority::{AuthorityError, CertificateAuthority, LeafRequest, provisional};
-use attest::certificate::validity;
+use attest::certificate::{public_key, validity};
 use attest::extension::attest_key;
 use attest::leaf::{LeafKey, LeafPublicKey};
 use attest::refusal::Refusal;
 use attest::validity::Validity;
 use crypto::SealingKey;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use types::bytes::Base64;
 use types::service::{Api, Role};
 use types::time::UnixMillis;
@@ -100,6 +101,9 @@ pub enum EnrolError {
     /// What the kms answered is no certificate of its own CA, or no key.
     #[error("the kms's answer is not one that a kms of this deployment gives: {0}")]
     Answer(&'static str),
+    /// The kms's CA is not the one that is known, or that the manifest names.
+    #[error("the kms's CA is another one than this deployment's")]
+    OtherAuthority,
     /// The kms can't be reached.
     #[error("the kms's enrolment port {target}")]
     Unreachable {
@@ -252,6 +256,9 @@ impl Member {
         check_issuer(&kms, &ca).map_err(|_| EnrolError::Answer("its CA did not name the kms itself"))?;
         check_issuer(&CertificateDer::from(&certificate.0[..]), &ca)
             .map_err(|_| EnrolError::Answer("the certificate is not its CA's"))?;
+        if public_key(&certificate.0).ok().as_deref() != Some(key.public().spki()) {
+            return Err(EnrolError::Answer("the certificate is for another key"));
+        }
         let sealing_key =
             sealing_key.expose().try_into().map_err(|_| EnrolError::Answer("the sealing key has not 32 bytes"))?;
         Ok(Membership {
@@ -299,9 +306,21 @@ impl Replica {
     pub async fn replicate(&self) -> Result<Replicated, EnrolError> {
         let (key, evidence) = self.member.fresh_key().await?;
         match self.member.ask(&self.target, (&key, &evidence), Replicate {}.into()).await? {
-            (_, Response::Replicate(replicated)) => Ok(replicated),
+            (kms, Response::Replicate(replicated)) => {
+                self.check_authority(&kms, &replicated.ca)?;
+                Ok(replicated)
+            }
             _ => Err(OTHER_ANSWER),
         }
+    }
+}
+
+impl Replica {
+    /// The CA that comes with the root must have named the kms that gives it, and be the one that is known.
+    fn check_authority(&self, kms: &CertificateDer<'_>, ca: &str) -> Result<(), EnrolError> {
+        let ca = CertificateDer::from_pem_slice(ca.as_bytes()).map_err(|_| EnrolError::Answer("its CA is none"))?;
+        check_issuer(kms, &ca).map_err(|_| EnrolError::Answer("its CA did not name the kms itself"))?;
+        if self.member.trust.accepts_ca(&ca) { Ok(()) } else { Err(EnrolError::OtherAuthority) }
     }
 }
 

@@ -171,6 +171,11 @@ impl Host {
         &self.trust.deployment
     }
 
+    /// Whether the deployment's CA is known: by its certificate, or by what the manifest says of it.
+    pub fn has_authority(&self) -> bool {
+        self.trust.ca.is_some() || self.trust.ca_sha256.is_some()
+    }
+
     /// The CA of a `--dev` deployment, whose key is on this disk; none on real platforms.
     ///
     /// # Errors
@@ -229,6 +234,9 @@ impl Host {
         let (attester, names, trust) = (self.ground.attester(role), self.names(role), self.trust.clone());
         let mut member = Member { role, attester, names, trust };
         let Membership { identity, ca, sealing_key } = member.enrol(&source).await?;
+        if !self.trust.accepts_ca(&ca) {
+            return Err(EnrolError::OtherAuthority.into());
+        }
         self.ground.keep_ca(&self.config.trust_dir(), &ca)?;
         self.trust = Arc::new(self.trust.with_ca(ca));
         member.trust = self.trust.clone();

@@ -12,7 +12,9 @@ use attest::identity::Deployment;
 use attest::reference::Policy;
 use attest::refusal::Refusal;
 use attest::session::Binding;
+use crypto::hash::Sha256;
 use rustls::pki_types::CertificateDer;
+use types::digest::Digest;
 use types::service::Role;
 use types::time::UnixMillis;
 
@@ -25,6 +27,8 @@ pub struct Trust {
     pub deployment: Deployment,
     /// The certificate (DER) of the CA that names them; none before the first enrolment.
     pub(crate) ca: Option<CertificateDer<'static>>,
+    /// The digest of that certificate, where the manifest names it.
+    pub(crate) ca_sha256: Option<Digest>,
     /// What may run there.
     pub(crate) policy: Policy,
     /// What makers say of the platforms it runs on; simulated ones need none.
@@ -54,7 +58,7 @@ impl Trust {
         policy: Policy,
         collateral: Arc<Held>,
     ) -> Self {
-        Trust { deployment, ca, policy, collateral, evidence_age: EVIDENCE_AGE }
+        Trust { deployment, ca, ca_sha256: None, policy, collateral, evidence_age: EVIDENCE_AGE }
     }
 
     /// Appraises a certificate with the collateral of this instant, and notes what it would have needed.
@@ -85,6 +89,17 @@ impl Trust {
         let verifier = Verifier { policy: &self.policy, collateral: &collateral };
         let appraised = verifier.appraise_session(evidence, binding, peer, now);
         appraised.inspect_err(|refusal| self.collateral.note(refusal, evidence))
+    }
+
+    /// Whether a CA may be this deployment's: the one that is known, and the one that the manifest names.
+    pub(crate) fn accepts_ca(&self, ca: &CertificateDer<'_>) -> bool {
+        self.ca.as_ref().is_none_or(|known| known == ca)
+            && self.ca_sha256.is_none_or(|named| named == Digest::new(Sha256::digest(ca)))
+    }
+
+    /// The same, with the CA that its manifest names.
+    pub(crate) fn naming_ca(self, ca_sha256: Option<Digest>) -> Self {
+        Trust { ca_sha256, ..self }
     }
 
     /// The same, believing in this CA.

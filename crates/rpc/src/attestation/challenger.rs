@@ -16,7 +16,7 @@ use types::error::ErrorReply;
 use types::time::UnixMillis;
 use types::wire::attestation::{Attest, Attested, Present, Request, Response};
 
-use crate::attestation::make_evidence;
+use crate::attestation::{Asker, make_evidence};
 use crate::frame;
 use crate::stream::Exporter;
 use crate::tls::{Identity, refused_session};
@@ -131,7 +131,7 @@ impl Challenger {
         let Identity { role, deployment, attester, spki, .. } = own;
         let exported = self.exporter.export(Side::Client.exporter_label(), &exporter_context(*role, &nonce))?;
         let binding = Binding { side: Side::Client, role: *role, deployment, spki, exported: &exported };
-        let evidence = make_evidence(attester, binding.report_data()).await?;
+        let evidence = make_evidence(attester, binding.report_data(), Asker::Service).await?;
         Ok(write(&Present { evidence: Base64(evidence.encode()) }.into()))
     }
 }

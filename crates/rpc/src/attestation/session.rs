@@ -16,7 +16,7 @@ use types::time::UnixMillis;
 use types::wire::attestation::{Attest, Attested, Present, Presented, Request, Response};
 use types::wire::{DecodeError, Request as _};
 
-use crate::attestation::{AttestFault, make_evidence};
+use crate::attestation::{Asker, AttestFault, make_evidence};
 use crate::reply::describe;
 use crate::stream::Exporter;
 use crate::tls::Identity;
@@ -70,7 +70,7 @@ impl Session {
         let Some(_) = &self.caller else { return Ok(()) };
         let attested = self.state.lock().unwrap_or_else(PoisonError::into_inner).attested;
         match attested {
-            Some(attested) if attested.elapsed() <= self.trust.evidence_age * PATIENCE => Ok(()),
+            Some(attested) if attested.elapsed() <= self.trust.evidence_age.saturating_mul(PATIENCE) => Ok(()),
             Some(_) => Err(SessionFault::Stale),
             None => Err(SessionFault::NotAttested),
         }
@@ -114,7 +114,8 @@ impl Session {
         let Identity { role, deployment, attester, spki, .. } = &*self.identity;
         let exported = self.exporter.export(Side::Server.exporter_label(), &exporter_context(*role, &nonce))?;
         let binding = Binding { side: Side::Server, role: *role, deployment, spki, exported: &exported };
-        let evidence = make_evidence(attester, binding.report_data()).await?;
+        let asker = if self.caller.is_some() { Asker::Service } else { Asker::Stranger };
+        let evidence = make_evidence(attester, binding.report_data(), asker).await?;
         let asked = self.caller.as_ref().map(|_| Nonce(crypto::random::bytes()));
         self.state.lock().unwrap_or_else(PoisonError::into_inner).asked = asked;
         let deployment = deployment.as_str().to_owned();
@@ -123,7 +124,13 @@ impl Session {
 
     fn appraise(&self, present: &Present) -> Result<(), SessionFault> {
         let caller = self.caller.as_ref().ok_or(SessionFault::NothingAsked)?;
-        let asked = self.state.lock().unwrap_or_else(PoisonError::into_inner).asked.take();
+        let asked = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let asked = state.asked.take();
+            // Whoever attests anew and fails is out.
+            state.attested = state.attested.filter(|_| asked.is_none());
+            asked
+        };
         let Nonce(nonce) = asked.ok_or(SessionFault::NothingAsked)?;
         let exported = self.exporter.export(Side::Client.exporter_label(), &exporter_context(caller.role, &nonce))?;
         let PeerIdentity { deployment, role, spki, .. } = &***caller;
@@ -172,7 +179,7 @@ impl Fault for SessionFault {
     fn code(&self) -> ErrorCode {
         match self {
             SessionFault::NotAttested | SessionFault::Stale | SessionFault::Refused(_) => ErrorCode::Unauthenticated,
-            SessionFault::TooOften => ErrorCode::ResourceExhausted,
+            SessionFault::TooOften | SessionFault::Platform(AttestFault::Busy) => ErrorCode::ResourceExhausted,
             SessionFault::NothingAsked => ErrorCode::PreconditionFailed,
             SessionFault::Decode(_) => ErrorCode::InvalidRequest,
             SessionFault::Platform(_) => ErrorCode::Unavailable,

@@ -32,7 +32,7 @@ use crate::collateral::web::{AnswerLimits, Web, WebError};
 use crate::collateral::{Held, Keeper};
 use crate::config::Collateral as Settings;
 use crate::shutdown::Shutdown;
-use crate::trust::{EVIDENCE_AGE, Trust};
+use crate::trust::Trust;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const NEED: &str = "sgx:f056e1000000:platform";
@@ -118,7 +118,7 @@ fn trust(forge: &Forge, held: Arc<Held>) -> Trust {
     let values = ReferenceValues::exactly([Measurement::Sgx { mrenclave, mrsigner }]);
     let root = IntelRoot::danger_other(forge.root().to_vec());
     let policy = Policy::default().with_role(Role::Kms, values).danger_trust_intel_root(root);
-    Trust { deployment: "house".parse().unwrap(), ca: None, policy, collateral: held, evidence_age: EVIDENCE_AGE }
+    Trust::with("house".parse().unwrap(), None, policy, held)
 }
 
 #[tokio::test]
