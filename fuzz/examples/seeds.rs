@@ -23,7 +23,7 @@ use attest::validity::Validity;
 use crypto::SealingKey;
 use crypto::hash::parse_hex;
 use forge::tpm::ForgedTpm;
-use kms::root::{FILE_NAME, RecoverySecret, Root, Seeds, share_files};
+use kms::root_key::{FILE_NAME, RecoverySecret, Root, Seeds, share_files};
 use types::service::Role;
 use types::time::UnixMillis;
 

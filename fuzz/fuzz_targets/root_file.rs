@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| kms::root::fuzz::texts(bytes));
+fuzz_target!(|bytes: &[u8]| kms::root_key::fuzz::texts(bytes));

@@ -7,7 +7,7 @@ use attest::identity::Deployment;
 use attest::validity::Validity;
 use types::time::UnixMillis;
 
-use crate::root::Root;
+use crate::root_key::Root;
 use crate::{Kms, db};
 
 /// How long the CA's certificate holds.

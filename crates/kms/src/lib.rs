@@ -8,7 +8,7 @@ mod db;
 mod error;
 pub mod registry;
 mod replica;
-pub mod root;
+pub mod root_key;
 mod service;
 mod start;
 

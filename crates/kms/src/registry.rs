@@ -18,7 +18,7 @@ use types::service::Role;
 use types::time::UnixMillis;
 use types::wire::enrolment::{Enrol, Enrolled, Replicated, Request, Response};
 
-use crate::root::Seeds;
+use crate::root_key::Seeds;
 
 /// Names and addresses that one certificate may have, beside its identity.
 const NAMES: usize = 64;

@@ -7,7 +7,7 @@ use rpc::enrolment::Replica;
 use types::wire::enrolment::Replicated;
 
 use crate::db::AuthorityRow;
-use crate::root::{BadSeeds, Peer, PeerAnswer, Seeds};
+use crate::root_key::{BadSeeds, Peer, PeerAnswer, Seeds};
 
 /// Another kms, as the root's slots know it.
 pub(crate) struct RemoteKms(pub(crate) Replica);

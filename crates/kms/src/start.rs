@@ -14,7 +14,7 @@ use crate::authority::{self, NoAuthority};
 use crate::db::AuthorityRow;
 use crate::registry::{EnrolmentApi, Registry};
 use crate::replica::{RemoteKms, Takeover};
-use crate::root::{self, BadSeeds, Peer, Root, RootError, at_start};
+use crate::root_key::{self, BadSeeds, Peer, Root, RootError, at_start};
 use crate::{Api, Kms, OpenError};
 
 /// Why the kms does not serve.
@@ -73,7 +73,7 @@ pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
 /// The root: this data directory's, or, where it has none and peers are named, theirs.
 async fn root(host: &Host) -> Result<(Root, Option<AuthorityRow>), StartError> {
     let (data_dir, sealer, now) = (&host.config().data_dir, host.sealer()?, UnixMillis::now());
-    let fresh = !data_dir.join(root::FILE_NAME).exists() && !data_dir.join(Kms::STORE_NAME).exists();
+    let fresh = !data_dir.join(root_key::FILE_NAME).exists() && !data_dir.join(Kms::STORE_NAME).exists();
     if fresh && !host.replicas().is_empty() {
         let (root, authority) = take_over(host, &sealer, now).await?;
         return Ok((root, Some(authority)));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ::kms::root::{self, Content, Generation, Listing, Root, Slot, at_start};
+use ::kms::root_key::{self, Content, Generation, Listing, Root, Slot, at_start};
 use attest::attester::PlatformSealer;
 use attest::simulated::SimulatedSealer;
 use clap::Subcommand;
@@ -92,7 +92,7 @@ async fn rotate(data_dir: &Path, output: &Output) -> anyhow::Result<()> {
 }
 
 pub(crate) fn show(data_dir: &Path, output: &Output) -> anyhow::Result<()> {
-    let listing = root::list(data_dir)?;
+    let listing = root_key::list(data_dir)?;
     output.result(&Shown::new(&listing), |out| {
         let Listing { generation, made_ms, store_generation, previous, slots } = &listing;
         writeln!(out, "generation  {generation}, begun {}", utc(*made_ms))?;
@@ -151,9 +151,9 @@ struct ShownSlot {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum ShownContent {
-    Platform { platform: &'static str, form: root::Form },
+    Platform { platform: &'static str, form: root_key::Form },
     Peer { name: String },
-    Recovery { set: root::SetId, threshold: u8, holders: Vec<root::HolderName> },
+    Recovery { set: root_key::SetId, threshold: u8, holders: Vec<root_key::HolderName> },
 }
 
 impl Shown {

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use ::kms::root::{
+use ::kms::root_key::{
     HolderName, MAX_KEY_TEXT_LEN, MAX_SHARE_FILE_LEN, Means, OpenShare, RecoveryKey, RecoverySecret, Root, ShareFile,
     share_files,
 };

@@ -52,7 +52,7 @@ pub enum Response {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = ReplicateResponse)]
 pub struct Replicated {
-    /// The seeds of the root, as `kms::root` writes them.
+    /// The seeds of the root, as `kms::root_key` writes them.
     pub seeds: SecretBytes,
     /// The CA's certificate (PEM).
     pub ca: String,

@@ -6,7 +6,7 @@ use attest::attester::{AttestError, BlobSealer, Operation, PlatformSealer, Seale
 use attest::platform::Platform;
 use crypto::hash::Sha256;
 use crypto::{Label, RecordKey, SealingKey};
-use kms::root::{Means, Peer, PeerAnswer, RecoverySecret, Root, RootError, Seeds};
+use kms::root_key::{Means, Peer, PeerAnswer, RecoverySecret, Root, RootError, Seeds};
 use tempfile::TempDir;
 use types::secret::SecretBytes;
 use types::service::Role;

@@ -1,6 +1,6 @@
 //! Recovery: k of n holders bring the seed back; fewer, changed or foreign shares do not.
 
-use kms::root::{
+use kms::root_key::{
     HolderName, Kind, Means, OpenShare, RecoveryError, RecoveryKey, RecoverySecret, Root, RootError, ShareFile,
     SlotError, share_files,
 };
@@ -116,7 +116,7 @@ fn every_changed_byte_of_a_share_file_is_refused_or_names_somebody_else() {
         assert!(ShareFile::from_bytes(&file[..at]).is_err());
     }
     assert!(ShareFile::from_bytes(&[&file[..], b"\n"].concat()).is_err());
-    assert!(ShareFile::from_bytes(&vec![b' '; kms::root::MAX_SHARE_FILE_LEN + 1]).is_err());
+    assert!(ShareFile::from_bytes(&vec![b' '; kms::root_key::MAX_SHARE_FILE_LEN + 1]).is_err());
 }
 
 /// Whoever knows the public keys can seal shares of a seed of his own to them; the file's tag knows better.

@@ -1,7 +1,7 @@
 //! Each kind of slot alone, their order, and what is said when none of them does.
 
 use attest::attester::PlatformSealer;
-use kms::root::{Kind, Means, RecoveryKey, RecoverySecret, Root, RootError, list, share_files};
+use kms::root_key::{Kind, Means, RecoveryKey, RecoverySecret, Root, RootError, list, share_files};
 
 use crate::fakes::{LATER, NOW, create, dir, gramine, holders, keys, open, replica, simulated, snp, tpm};
 
@@ -57,7 +57,7 @@ async fn a_peer_alone_unseals() {
 async fn dir_with_a_peer() -> (tempfile::TempDir, Vec<[u8; 32]>, Root) {
     let (first, second) = (dir(), dir());
     let peer = create(first.path(), &snp("chip 1", "v1"));
-    let seeds = kms::root::Seeds::from_bytes(peer.seeds().danger_to_bytes().expose()).unwrap();
+    let seeds = kms::root_key::Seeds::from_bytes(peer.seeds().danger_to_bytes().expose()).unwrap();
     let mut root = Root::create(second.path(), seeds, &snp("chip 2", "v1"), NOW).unwrap();
     root.add_peer("kms-1", LATER).unwrap();
     assert_eq!(keys(&root), keys(&peer));

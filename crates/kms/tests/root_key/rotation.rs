@@ -1,6 +1,6 @@
 //! Rotation: what changes, what stays readable, and who is shut out.
 
-use kms::root::{Means, RecoverySecret, Root, RootError, Seeds, share_files};
+use kms::root_key::{Means, RecoverySecret, Root, RootError, Seeds, share_files};
 use types::service::Role;
 
 use crate::fakes::{LATER, NOW, create, dir, holders, keys, open, replica, simulated, snp};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use kms::Kms;
-use kms::root::{Kind, Root, RootError, at_start};
+use kms::root_key::{Kind, Root, RootError, at_start};
 
 use crate::fakes::{LATER, NOW, create, dir, keys, open, replica, simulated, snp, tpm};
 use attest::attester::PlatformSealer;
@@ -83,7 +83,7 @@ async fn a_store_whose_root_was_lost_is_not_given_a_new_one() {
 async fn what_a_peer_unsealed_the_platform_unseals_the_next_time() {
     let (first, second) = (dir(), dir());
     let leader = create(first.path(), &snp("chip 1", "v1"));
-    let seeds = kms::root::Seeds::from_bytes(leader.seeds().danger_to_bytes().expose()).unwrap();
+    let seeds = kms::root_key::Seeds::from_bytes(leader.seeds().danger_to_bytes().expose()).unwrap();
     let mut root = Root::create(second.path(), seeds, &snp("chip 2", "v1"), NOW).unwrap();
     root.add_peer("kms-1", NOW).unwrap();
     drop(root);

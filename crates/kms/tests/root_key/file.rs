@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use attest::attester::PlatformSealer;
-use kms::root::{FormatError, MAX_FILE_LEN, Means, RecoverySecret, Root, RootError, Seeds, list, share_files};
+use kms::root_key::{FormatError, MAX_FILE_LEN, Means, RecoverySecret, Root, RootError, Seeds, list, share_files};
 
 use crate::fakes::{LATER, NOW, create, dir, holders, open, replica, simulated, tpm};
 
