@@ -48,6 +48,8 @@ pub struct PeerIdentity {
     pub evidence: Evidence,
     /// When that was appraised.
     pub appraised: UnixMillis,
+    /// When the certificate holds.
+    pub validity: Validity,
 }
 
 impl Verifier<'_> {
@@ -77,6 +79,7 @@ impl Verifier<'_> {
             claims,
             evidence: bound.evidence,
             appraised: now,
+            validity: leaf.validity,
         }))
     }
 }

@@ -111,7 +111,8 @@ impl Verifier<'_> {
     /// session that `binding` names: the same platform, running the same code, now.
     ///
     /// # Errors
-    /// The first reason that applies; [`Refusal::ReportDataDiffers`] for evidence of any other session.
+    /// The first reason that applies; [`Refusal::ReportDataDiffers`] for evidence of any other session, and
+    /// [`Refusal::Expired`] also when the certificate's time is over, however fresh the evidence is.
     pub fn appraise_session(
         &self,
         evidence: &Evidence,
@@ -119,6 +120,7 @@ impl Verifier<'_> {
         certificate: &PeerIdentity,
         now: UnixMillis,
     ) -> Result<Verified<Claims>, Refusal> {
+        certificate.validity.check("certificate", now)?;
         let report_data = binding.report_data();
         // A clock that was turned back makes nothing recent.
         let age = now.0.checked_sub(certificate.appraised.0);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead as _, ReadBuf};
+use types::time::UnixMillis;
 
 use crate::frame;
 use crate::tls::{Connected, Connection, Connector};
@@ -19,6 +20,9 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// Largest answer: a function's result travels in one.
 const ANSWER_BYTES: usize = 256 << 20;
+
+/// No connection is kept for longer, whatever its certificates say: half a year, which every clock can count.
+const FOREVER: Duration = Duration::from_secs(180 * 24 * 3600);
 
 /// Connections to one target.
 pub(crate) struct Pool {
@@ -37,9 +41,17 @@ struct Kept {
 struct Link {
     connected: Connected,
     attested: Instant,
+    /// When its certificates' time is over.
+    ends: Instant,
 }
 
 impl Link {
+    fn new(connected: Connected) -> Self {
+        let attested = Instant::now();
+        let lifetime = connected.challenger.lifetime(UnixMillis::now()).min(FOREVER);
+        Link { connected, attested, ends: attested + lifetime }
+    }
+
     /// Has the session attested anew when its evidence is too old.
     async fn refresh(&mut self, evidence_age: Duration) -> io::Result<()> {
         if self.attested.elapsed() >= evidence_age {
@@ -77,12 +89,12 @@ impl Pool {
     /// A connection whose session was attested not too long ago.
     async fn link(&self) -> io::Result<Link> {
         while let Some(mut link) = self.take_idle() {
-            if link.refresh(self.connector.evidence_age()).await.is_ok() {
+            if Instant::now() < link.ends && link.refresh(self.connector.evidence_age()).await.is_ok() {
                 return Ok(link);
             }
         }
         let (connected, _) = self.connector.connect(&self.target).await?;
-        Ok(Link { connected, attested: Instant::now() })
+        Ok(Link::new(connected))
     }
 
     fn take_idle(&self) -> Option<Link> {

@@ -65,6 +65,11 @@ impl House {
 
     /// A fresh key and its certificate, with the evidence of a platform.
     pub fn papers(&self, role: Role, attester: &dyn Attester) -> Papers {
+        self.papers_until(role, attester, minutes_ago().plus(HOUR))
+    }
+
+    /// The same, good until that moment.
+    pub fn papers_until(&self, role: Role, attester: &dyn Attester, not_after: UnixMillis) -> Papers {
         let (key, now) = (LeafKey::generate(), minutes_ago());
         let request = LeafRequest {
             role,
@@ -72,7 +77,7 @@ impl House {
             dns_names: &["localhost".to_owned()],
             ip_addresses: &[],
             evidence: &attest_key(attester, key.public().spki(), now).expect("these platforms answer"),
-            validity: Validity::starting(now, HOUR),
+            validity: Validity { not_after, ..Validity::starting(now, HOUR) },
         };
         let certificate = self.authority.issue(&request).expect("names and dates fit");
         let deployment = self.authority.deployment().clone();

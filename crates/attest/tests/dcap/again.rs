@@ -1,6 +1,8 @@
 //! The second quote of a machine whose first one was verified a moment ago. The verifier is given no collateral, so that
 //! only the short way can accept, and the long way says that it was gone.
 
+use std::time::Duration;
+
 use attest::appraise::Verifier;
 use attest::certificate::PeerIdentity;
 use attest::claims::Claims;
@@ -10,6 +12,7 @@ use attest::platform::Platform;
 use attest::reference::{Policy, ReferenceValues};
 use attest::refusal::Refusal;
 use attest::session::{Binding, Side};
+use attest::validity::Validity;
 use forge::{Domain, DomainVersion, Enclave, Forge, Machine};
 use types::service::Role;
 use types::time::UnixMillis;
@@ -47,6 +50,7 @@ impl First {
             claims: self.claims.clone(),
             evidence: self.evidence.clone(),
             appraised: NOW,
+            validity: Validity::starting(NOW, Duration::from_secs(3600)),
         };
         let verifier = Verifier { policy: &self.policy, collateral: &Collateral::default() };
         verifier.appraise_session(evidence, &binding(&deployment), &certificate, now).map(|_| ())

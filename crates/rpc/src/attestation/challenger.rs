@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use attest::Verified;
 use attest::certificate::PeerIdentity;
@@ -17,6 +18,7 @@ use types::time::UnixMillis;
 use types::wire::attestation::{Attest, Attested, Present, Request, Response};
 
 use crate::attestation::{Asker, make_evidence};
+use crate::enrolment::CLOCK_SKEW;
 use crate::frame;
 use crate::stream::Exporter;
 use crate::tls::{Identity, refused_session};
@@ -62,6 +64,17 @@ impl Challenger {
     /// Whom the certificate names.
     pub(crate) fn peer(&self) -> &Arc<Verified<PeerIdentity>> {
         &self.peer
+    }
+
+    /// How long this connection is good for by the dates of both sides' certificates.
+    ///
+    /// The last part of that time is left out, as much as clocks may differ: a server whose clock is ahead would refuse
+    /// what is sent then.
+    pub(crate) fn lifetime(&self, now: UnixMillis) -> Duration {
+        let own = self.own.as_ref().map_or(UnixMillis(u64::MAX), |own| own.validity.not_after);
+        let end = self.peer.validity.not_after.min(own);
+        let left = Duration::from_millis(end.0.saturating_sub(now.0));
+        left - CLOCK_SKEW.min(left / 4)
     }
 
     /// Has the session attested over frames.

@@ -65,9 +65,11 @@ impl Session {
     /// Whether other requests are answered.
     ///
     /// # Errors
-    /// On the service plane, when the caller did not attest this session, or too long ago.
+    /// On the service plane, when the caller did not attest this session, or too long ago, or its certificate's time
+    /// is over.
     pub(crate) fn check(&self) -> Result<(), SessionFault> {
-        let Some(_) = &self.caller else { return Ok(()) };
+        let Some(caller) = &self.caller else { return Ok(()) };
+        caller.validity.check("certificate", UnixMillis::now()).map_err(|_| SessionFault::CertificateOver)?;
         let attested = self.state.lock().unwrap_or_else(PoisonError::into_inner).attested;
         match attested {
             Some(attested) if attested.elapsed() <= self.trust.evidence_age.saturating_mul(PATIENCE) => Ok(()),
@@ -161,6 +163,8 @@ pub(crate) enum SessionFault {
     NotAttested,
     #[error("the session was attested too long ago")]
     Stale,
+    #[error("the caller's certificate is not in date any more")]
+    CertificateOver,
     #[error("evidence is asked for too often")]
     TooOften,
     #[error("evidence that nobody asked for")]
@@ -178,7 +182,10 @@ pub(crate) enum SessionFault {
 impl Fault for SessionFault {
     fn code(&self) -> ErrorCode {
         match self {
-            SessionFault::NotAttested | SessionFault::Stale | SessionFault::Refused(_) => ErrorCode::Unauthenticated,
+            SessionFault::NotAttested
+            | SessionFault::Stale
+            | SessionFault::CertificateOver
+            | SessionFault::Refused(_) => ErrorCode::Unauthenticated,
             SessionFault::TooOften | SessionFault::Platform(AttestFault::Busy) => ErrorCode::ResourceExhausted,
             SessionFault::NothingAsked => ErrorCode::PreconditionFailed,
             SessionFault::Decode(_) => ErrorCode::InvalidRequest,
@@ -191,6 +198,7 @@ impl Fault for SessionFault {
         match self {
             SessionFault::NotAttested => "attest this session first: Attest, then Present".to_owned(),
             SessionFault::Stale => "attest this session anew: Attest, then Present".to_owned(),
+            SessionFault::CertificateOver => format!("{self}: connect anew"),
             SessionFault::NothingAsked => "evidence is presented in answer to an Attest's nonce, once".to_owned(),
             SessionFault::Decode(error) => error.to_string(),
             SessionFault::Refused(refusal) => format!("the session's evidence is refused: {refusal}"),

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use attest::attester::Attester;
-use attest::certificate::public_key;
+use attest::certificate::{public_key, validity};
 use attest::identity::Deployment;
+use attest::validity::Validity;
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -24,6 +25,7 @@ pub struct Identity {
     pub deployment: Deployment,
     pub(crate) attester: Arc<dyn Attester>,
     pub(crate) spki: Vec<u8>,
+    pub(crate) validity: Validity,
     key: Arc<CertifiedKey>,
 }
 
@@ -39,10 +41,11 @@ impl Identity {
         attester: Arc<dyn Attester>,
     ) -> Result<Self, TlsError> {
         let spki = public_key(&certificate).map_err(TlsError::new)?;
+        let validity = validity(&certificate).map_err(TlsError::new)?;
         let key = PrivatePkcs8KeyDer::from(pkcs8.to_vec());
         let key = provider().key_provider.load_private_key(key.into()).map_err(TlsError::new)?;
         let key = Arc::new(CertifiedKey::new(vec![CertificateDer::from(certificate)], key));
-        Ok(Identity { role, deployment, attester, spki, key })
+        Ok(Identity { role, deployment, attester, spki, validity, key })
     }
 
     /// Certificate and key as TLS wants them.

@@ -177,3 +177,51 @@ async fn a_session_that_is_attested_again_in_time_goes_on() {
     }
     scene.stand.stop().await;
 }
+
+/// A thief keeps a connection open, attests it again and again, and asks on after the certificate's time is over: the
+/// service answers no more, whatever evidence is presented.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_does_not_outlive_the_callers_certificate() {
+    let scene = Scene::set::<ServicePort>().await;
+    let until = UnixMillis::now().plus(AGE * 2);
+    let papers = scene.house.papers_until(types::service::Role::Fns, &*scene.platform.audited, until);
+    let caller = papers.with(&scene.platform.audited);
+    let connect = async || {
+        let key = Some(caller.certified_key());
+        let mut stream = soon(testkit::wire::connect_as(scene.stand.address(), &[], key)).await.expect("in date");
+        soon(attesting::attest(&mut stream, &caller)).await.expect("layer two accepts");
+        assert_eq!(request(&mut stream).await, "not_found");
+        stream
+    };
+    let (mut asks, mut attests) = (connect().await, connect().await);
+    tokio::time::sleep(AGE * 2 + AGE / 5).await;
+    assert_eq!(request(&mut asks).await, "unauthenticated");
+    let error = soon(attesting::attest(&mut attests, &caller)).await.expect_err("over");
+    assert!(error.to_string().contains("the certificate expired"), "{error}");
+    assert_eq!(scene.stand.heard(), 2);
+    scene.stand.stop().await;
+}
+
+/// The same of a service: a client of ours sends nothing more on a connection whose certificate's time is over, and
+/// connects anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_keeps_no_connection_beyond_the_services_certificate() {
+    let scene = Scene::set::<ServicePort>().await;
+    let until = UnixMillis::now().plus(AGE * 3);
+    let papers = scene.house.papers_until(types::service::Role::Kms, &*scene.platform.audited, until);
+    let stand = Stand::start::<ServicePort>(papers.with(&scene.platform.audited), scene.house.trust()).await;
+    let (target, connections) = counting_proxy(stand.address().to_string()).await;
+    let own = Credentials::new(scene.caller());
+    let client = Client::remote(Connector::new(scene.api, Some(own), Arc::new(scene.house.trust())), target);
+    for _ in 0..2 {
+        assert!(call(&client).await.expect("an answer"));
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+    tokio::time::sleep(AGE * 3 + AGE / 5).await;
+    let error = call(&client).await.expect_err("its certificate is over");
+    let rpc::CallError::Unreachable { source, .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(reason(source), attest::refusal::Refusal::Expired { what: "certificate", .. }), "{source}");
+    assert_eq!((connections.load(Ordering::SeqCst), stand.heard()), (2, 2));
+    stand.stop().await;
+    scene.stand.stop().await;
+}
