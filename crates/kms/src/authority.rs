@@ -85,3 +85,39 @@ fn create(root: &Root, deployment: &Deployment, now: UnixMillis) -> Result<db::A
     let sealed_key = root.seal_authority_key(authority.danger_key_pem().as_bytes());
     Ok(db::AuthorityRow { certificate: authority.certificate_pem(), sealed_key })
 }
+
+#[cfg(test)]
+mod tests {
+    use attest::attester::PlatformSealer;
+    use attest::simulated::SimulatedSealer;
+    use crypto::SealingKey;
+    use types::service::Role;
+
+    use super::*;
+    use crate::root_key::Seeds;
+
+    const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+
+    /// A kms whose deployment is known to have a CA makes no second one when its store comes back empty; without that
+    /// knowledge it makes one, and keeps it.
+    #[tokio::test]
+    async fn a_lost_ca_is_not_replaced_in_silence() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let sealer = SimulatedSealer::default().with_key(Role::Kms, SealingKey::from_bytes([7; 32]));
+        let sealer = PlatformSealer::Key(Box::new(sealer));
+        let root = Root::create(dir.path(), Seeds::generate(), &sealer, NOW).expect("a root");
+        let kms = Kms::open(dir.path(), &root.store_key()).expect("a store");
+        let deployment = "house".parse().expect("a name");
+        let lost = open_or_create(&kms, &root, (None, true), &deployment, NOW).await;
+        assert!(matches!(lost, Err(NoAuthority::Lost)));
+        assert!(!is_kept(&kms).await.expect("a store"));
+
+        let first = open_or_create(&kms, &root, (None, false), &deployment, NOW).await.expect("the first");
+        let again = open_or_create(&kms, &root, (None, true), &deployment, NOW).await.expect("kept");
+        assert_eq!(first.certificate_der(), again.certificate_der());
+        let other = "mill".parse().expect("a name");
+        let refused = open_or_create(&kms, &root, (None, true), &other, NOW).await;
+        assert!(matches!(refused, Err(NoAuthority::OtherDeployment { .. })));
+        kms.close().await;
+    }
+}

@@ -77,3 +77,58 @@ impl From<AttestFault> for io::Error {
         io::Error::other(fault)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use attest::attester::Operation;
+
+    use super::*;
+
+    /// A platform that makes evidence when it is told to.
+    struct Slow {
+        begun: Sender<()>,
+        finish: Mutex<Receiver<()>>,
+    }
+
+    impl Attester for Slow {
+        fn platform(&self) -> Platform {
+            Platform::Tdx
+        }
+
+        fn attest(&self, _: &ReportData, _: UnixMillis) -> Result<Evidence, AttestError> {
+            self.begun.send(()).expect("the test listens");
+            self.finish.lock().expect("no panic").recv().expect("the test lets it go on");
+            let source = "it was let go on".into();
+            Err(AttestError { platform: Platform::Tdx, operation: Operation::Attest, source })
+        }
+    }
+
+    /// Strangers keep the hardware busy with two questions at most, of all who ask; services are not in their line.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn strangers_do_not_keep_services_from_their_evidence() {
+        let ((begun, seen), (go_on, finish)) = (channel(), channel());
+        let attester: Arc<dyn Attester> = Arc::new(Slow { begun, finish: Mutex::new(finish) });
+        let ask = |asker| {
+            let attester = attester.clone();
+            tokio::spawn(async move { make_evidence(&attester, ReportData([0; 64]), asker).await })
+        };
+        let strangers = [ask(Asker::Stranger), ask(Asker::Stranger)];
+        seen.recv().expect("the first is being answered");
+        seen.recv().expect("and the second");
+        for _ in 0..3 {
+            let third = ask(Asker::Stranger).await.expect("no panic");
+            assert!(matches!(third, Err(AttestFault::Busy)));
+        }
+        let service = ask(Asker::Service);
+        seen.recv().expect("the service is being answered meanwhile");
+        for _ in 0..3 {
+            go_on.send(()).expect("they wait");
+        }
+        for made in strangers.into_iter().chain([service]) {
+            assert!(matches!(made.await.expect("no panic"), Err(AttestFault::Platform(_))));
+        }
+    }
+}

@@ -112,3 +112,28 @@ impl Trust {
         Trust { evidence_age, ..self }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table: the CA that is known, the one that the manifest names, and the one that turns up.
+    #[test]
+    fn a_ca_must_be_the_known_one_and_the_named_one() {
+        let (ours, other) = (CertificateDer::from(vec![1]), CertificateDer::from(vec![2]));
+        let named = |ca: &CertificateDer<'_>| Some(Digest::new(Sha256::digest(ca)));
+        for (known, ca_sha256, accepts) in [
+            (None, None, [true, true]),
+            (Some(&ours), None, [true, false]),
+            (None, named(&ours), [true, false]),
+            (Some(&ours), named(&ours), [true, false]),
+            (Some(&ours), named(&other), [false, false]),
+            (Some(&other), named(&other), [false, true]),
+        ] {
+            let deployment = "house".parse().expect("a name");
+            let trust = Trust::new(deployment, known.map(|ca| ca.to_vec()), Policy::default(), Arc::default());
+            let trust = trust.naming_ca(ca_sha256);
+            assert_eq!([&ours, &other].map(|ca| trust.accepts_ca(ca)), accepts, "{known:?} {ca_sha256:?}");
+        }
+    }
+}

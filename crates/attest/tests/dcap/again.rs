@@ -42,6 +42,10 @@ impl First {
     }
 
     fn second(&self, evidence: &Evidence, now: UnixMillis) -> Result<(), Refusal> {
+        self.second_with(&Collateral::default(), evidence, now)
+    }
+
+    fn second_with(&self, collateral: &Collateral, evidence: &Evidence, now: UnixMillis) -> Result<(), Refusal> {
         let deployment: attest::identity::Deployment = "house".parse().unwrap();
         let certificate = PeerIdentity {
             deployment: deployment.clone(),
@@ -52,7 +56,7 @@ impl First {
             appraised: NOW,
             validity: Validity::starting(NOW, Duration::from_secs(3600)),
         };
-        let verifier = Verifier { policy: &self.policy, collateral: &Collateral::default() };
+        let verifier = Verifier { policy: &self.policy, collateral };
         verifier.appraise_session(evidence, &binding(&deployment), &certificate, now).map(|_| ())
     }
 }
@@ -109,4 +113,22 @@ fn a_trust_domains_second_quote_takes_one_signature() {
         let other = Domain { mrtd: [9; 48], ..domain(session_data()) };
         check(&first, machine.tdx_quote(&domain(session_data())), machine.tdx_quote(&other));
     }
+}
+
+/// Somebody carried a certificate's key to another machine of the same kind that runs the same code: its evidence is
+/// genuine, and not that machine's whose evidence the certificate carries.
+#[test]
+fn a_session_attested_by_another_machine_than_the_certificates_is_refused() {
+    let forge = Forge::new(NOW);
+    let machine = forge.install(Machine::default());
+    let sibling = forge.install(Machine { piid: [9; 16], ppid: [9; 16], ..Machine::default() });
+    let collateral = collateral_of(&machine, Platform::Tdx);
+    let values = domain_values(&Domain::new(REPORT_DATA));
+    let first = First::new(&forge, machine.tdx_quote(&Domain::new(REPORT_DATA)), Platform::Tdx, &collateral, values);
+    let session = |machine: &forge::Installed<'_>| {
+        let quote = machine.tdx_quote(&Domain::new(session_data()));
+        first.second_with(&collateral, &Evidence::new(Platform::Tdx, quote).unwrap(), NOW)
+    };
+    assert_eq!(session(&machine), Ok(()));
+    assert_eq!(session(&sibling), Err(Refusal::OtherMachine));
 }

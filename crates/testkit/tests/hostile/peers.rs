@@ -7,8 +7,11 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use attest::extension::{EVIDENCE_OID, attest_key};
+use attest::certificate::bound_evidence;
+use attest::extension::{EVIDENCE_OID, attest_key, claims_for_spki, encode_extension};
 use attest::simulated::{SimulatedAttester, SimulatedRoot};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType,
 };
@@ -425,4 +428,39 @@ async fn simulated_platforms_are_refused_unless_a_person_said_otherwise() {
     cluster.stop().await;
     let config = Config { data_dir: tempfile::tempdir().expect("a folder").path().to_owned(), ..Config::default() };
     assert!(rpc::host::Host::new(config, rpc::host::Mode::Attested).is_err());
+}
+
+/// A newcomer whose evidence is good may still ask for too much: names that would stand for others, more of them than a
+/// certificate holds, or a certificate over evidence that was not shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_enrolment_port_names_only_what_it_appraised() {
+    let cluster = Cluster::start().await;
+    let forger = Forger::new(&cluster);
+    let api = Api::Enrolment;
+    let newcomer = || forger.changed(Role::Fns, |forged| forged.issuer = IssuedBy::ItsOwnKey);
+    let (own, other) = (newcomer(), newcomer());
+    let evidence = |identity: &Identity| {
+        let bound = bound_evidence(identity.certificate()).expect("it carries evidence");
+        STANDARD.encode(encode_extension(&bound.evidence, &claims_for_spki(identity.public_key())))
+    };
+    let ask = async |names: Vec<String>, evidence: String| {
+        let stream = wire::connect_as(cluster.address(api), &[], Some(own.certified_key())).await;
+        let mut stream = stream.expect("heard");
+        attesting::attest(&mut stream, &own).await.expect("attested");
+        let enrol = serde_json::json!({ "type": "Enrol", "names": names, "evidence": evidence });
+        wire::send(&mut stream, enrol.to_string().as_bytes()).await.expect("sent");
+        soon(wire::receive(&mut stream)).await.expect("an answer")
+    };
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(ask(names(&["fns.example", "10.0.0.7"]), evidence(&own)).await["type"], "Enrol");
+    for bad in [&["*"][..], &["*.example"], &["a b"], &["a\u{0}"], &[""], &["é"], &["teehouse://house/kms"]] {
+        let answer = ask(names(bad), evidence(&own)).await;
+        assert_eq!(answer["code"], "invalid_request", "{bad:?}: {answer}");
+    }
+    let many = (0..65).map(|number| format!("fns-{number}")).collect();
+    assert_eq!(ask(many, evidence(&own)).await["code"], "invalid_request");
+    for bad in [evidence(&other), STANDARD.encode(b"no evidence"), String::new()] {
+        assert_eq!(ask(names(&["fns.example"]), bad).await["code"], "invalid_request");
+    }
+    cluster.stop().await;
 }
