@@ -23,6 +23,7 @@ use attest::authority::{AuthorityError, CertificateAuthority, LeafRequest, provi
 use attest::certificate::{public_key, validity};
 use attest::extension::attest_key;
 use attest::leaf::{LeafKey, LeafPublicKey};
+use attest::platform::{Platform, TrustLevel};
 use attest::refusal::Refusal;
 use attest::validity::Validity;
 use crypto::SealingKey;
@@ -172,7 +173,10 @@ impl Member {
                     }
                     tokio::time::sleep(RETRY).await;
                 }
-                Err(error) if wants_collateral(&error) && started.elapsed() < COLLATERAL_PATIENCE => {
+                Err(error)
+                    if wants_collateral(self.attester.platform(), &error)
+                        && started.elapsed() < COLLATERAL_PATIENCE =>
+                {
                     tokio::time::sleep(RETRY).await;
                 }
                 outcome => return outcome,
@@ -335,10 +339,18 @@ fn failure(target: &str, source: io::Error) -> EnrolError {
     }
 }
 
-/// Whether the kms was refused for want of collateral, which is being looked for since.
-fn wants_collateral(error: &EnrolError) -> bool {
+/// Whether one side was refused for want of collateral, which is being looked for since. What the kms refuses in the
+/// handshake it does not name: of a service on a platform whose maker issues collateral, it may be that.
+fn wants_collateral(own: Platform, error: &EnrolError) -> bool {
     let EnrolError::Kms(CallError::Unreachable { source, .. }) = error else { return false };
-    matches!(refusal(source), Some(Refusal::CollateralMissing { .. }))
+    let refused_here = matches!(refusal(source), Some(Refusal::CollateralMissing { .. }));
+    refused_here || own.level() == TrustLevel::Confidential && is_alert(source)
+}
+
+/// Whether the other side ended the handshake by saying no.
+fn is_alert(error: &io::Error) -> bool {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(tls, Some(rustls::Error::AlertReceived(_)))
 }
 
 /// How long until a certificate is to be renewed.
@@ -397,4 +409,32 @@ fn split_names(names: &[String]) -> (Vec<IpAddr>, Vec<String>) {
         }
     }
     (addresses, dns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::refused_for_tests;
+
+    /// Only what collateral may mend is tried again: a missing one here, or an unnamed refusal by a kms that needs some.
+    #[test]
+    fn a_refusal_is_tried_again_only_where_collateral_may_be_on_its_way() {
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateUnknown);
+        let missing = || Refusal::CollateralMissing { platform: Platform::Tdx, kind: "00906ed50000".to_owned() };
+        let refused = |source| failure("kms:6017", source);
+        let invalid = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidData, error);
+        for (own, source, again) in [
+            (Platform::Simulated, refused_for_tests(missing()), true),
+            (Platform::Simulated, refused_for_tests(Refusal::BadSignature), false),
+            (Platform::Simulated, invalid(alert.clone()), false),
+            (Platform::Tpm, invalid(alert.clone()), false),
+            (Platform::Tdx, invalid(alert), true),
+            (Platform::Tdx, invalid(rustls::Error::DecryptError), false),
+            (Platform::Tdx, refused_for_tests(Refusal::BadSignature), false),
+        ] {
+            let shown = format!("{own}: {source:?}");
+            assert_eq!(wants_collateral(own, &refused(source)), again, "{shown}");
+        }
+        assert!(!wants_collateral(Platform::Tdx, &EnrolError::OtherAuthority));
+    }
 }
