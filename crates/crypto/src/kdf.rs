@@ -1,8 +1,11 @@
-//! Keys from the sealing key: HKDF-SHA-256 (RFC 5869), with every label in one list.
+//! Keys from other keys: HKDF-SHA-256 (RFC 5869), with every label in one list.
 //!
 //! ```text
 //! PRK  = HKDF-Extract(salt = "teehouse sealing key v1", IKM = sealing key)
 //! key  = HKDF-Expand(PRK, info = purpose ‖ label ‖ context, 32), each part after its length as 8 bytes big-endian
+//!
+//! PRK  = HKDF-Extract(salt = the file's salt, IKM = file key)
+//! key ‖ nonce prefix = HKDF-Expand(PRK, info = "aes-256-gcm" ‖ "file chunks" ‖ header ‖ nonce ‖ ad, 32 + 7), likewise
 //! ```
 //!
 //! The purpose is the derived key's type, so that the same label and context never give one key for two algorithms.
@@ -10,7 +13,7 @@
 use aws_lc_rs::hkdf::{self, HKDF_SHA256, KeyType, Salt};
 use zeroize::Zeroizing;
 
-use crate::key::{KEY_LEN, MacKey, RecordKey, SealingKey};
+use crate::key::{FileKey, KEY_LEN, MacKey, RecordKey, SealingKey};
 
 const SALT: &[u8] = b"teehouse sealing key v1";
 
@@ -39,11 +42,13 @@ pub enum Label {
     RootStore,
     /// Wraps the private key of the deployment's CA, from the root seed; no context.
     RootAuthority,
+    /// What seals the chunks of one file, from its file key; context: the file's header and the key's nonce and ad.
+    FileChunks,
 }
 
 impl Label {
     /// Every label there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::StoreRoot,
         Self::StoreRecords,
         Self::StoreAnchor,
@@ -55,6 +60,7 @@ impl Label {
         Self::RootPrevious,
         Self::RootStore,
         Self::RootAuthority,
+        Self::FileChunks,
     ];
 
     fn as_bytes(self) -> &'static [u8] {
@@ -70,6 +76,7 @@ impl Label {
             Self::RootPrevious => b"root previous",
             Self::RootStore => b"root store",
             Self::RootAuthority => b"root authority",
+            Self::FileChunks => b"file chunks",
         }
     }
 }
@@ -84,25 +91,44 @@ impl Derived for SealingKey {}
 impl SealingKey {
     /// The key for one purpose. The same label and context always give the same key; any other, an unrelated one.
     pub fn derive<K: Derived>(&self, label: Label, context: &[u8]) -> K {
-        let parts = [K::PURPOSE, label.as_bytes(), context];
-        let lengths = parts.map(|part| (part.len() as u64).to_be_bytes());
-        let info = [&lengths[0], parts[0], &lengths[1], parts[1], &lengths[2], parts[2]];
-        K::from_secret(hkdf_sha256(SALT, self.danger_expose(), &info))
+        K::from_secret(hkdf_sha256(SALT, self.danger_expose(), &info([K::PURPOSE, label.as_bytes(), context])))
     }
 }
 
-fn hkdf_sha256(salt: &[u8], secret: &[u8], info: &[&[u8]]) -> Zeroizing<[u8; KEY_LEN]> {
+/// What seals the chunks of a file: see [`crate::file::stream`].
+pub(crate) struct ChunkSecrets {
+    pub(crate) key: Zeroizing<[u8; KEY_LEN]>,
+    pub(crate) nonce_prefix: [u8; 7],
+}
+
+impl ChunkSecrets {
+    /// The same file key, salt and header always give the same secrets.
+    pub(crate) fn derive(file: &FileKey, salt: &[u8], header: &[u8]) -> Self {
+        let parts = [b"aes-256-gcm", Label::FileChunks.as_bytes(), header, file.nonce(), file.ad()];
+        let derived: Zeroizing<[u8; KEY_LEN + 7]> = hkdf_sha256(salt, file.key(), &info(parts));
+        let (key, nonce_prefix) = derived.split_first_chunk().expect("32 of 39 bytes");
+        Self { key: Zeroizing::new(*key), nonce_prefix: nonce_prefix.try_into().expect("the other 7") }
+    }
+}
+
+/// The parts in their order, each after its length as 8 bytes big-endian.
+fn info<const N: usize>(parts: [&[u8]; N]) -> Vec<u8> {
+    parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes(), *part].concat()).collect()
+}
+
+fn hkdf_sha256<const N: usize>(salt: &[u8], secret: &[u8], info: &[u8]) -> Zeroizing<[u8; N]> {
     let prk: hkdf::Prk = Salt::new(HKDF_SHA256, salt).extract(secret);
-    let mut key = Zeroizing::new([0; KEY_LEN]);
-    prk.expand(info, KeyLen).and_then(|okm| okm.fill(&mut *key)).expect("32 bytes are fewer than HKDF's 255 blocks");
+    let mut key = Zeroizing::new([0; N]);
+    let filled = prk.expand(&[info], Length(N)).and_then(|okm| okm.fill(&mut *key));
+    filled.expect("what is asked for is shorter than HKDF's 255 blocks");
     key
 }
 
-struct KeyLen;
+struct Length(usize);
 
-impl KeyType for KeyLen {
+impl KeyType for Length {
     fn len(&self) -> usize {
-        KEY_LEN
+        self.0
     }
 }
 
@@ -143,15 +169,16 @@ mod tests {
     use super::*;
     use crate::hash::{hex, parse_hex};
 
-    /// RFC 5869, A.1, cut to the first 32 bytes of OKM (a prefix: HKDF-Expand's blocks do not depend on the length).
+    /// RFC 5869, A.1.
     #[test]
     fn rfc_5869_case_1() {
-        let key = hkdf_sha256(
+        let key: Zeroizing<[u8; 42]> = hkdf_sha256(
             &parse_hex::<13>("000102030405060708090a0b0c").unwrap(),
             &[0x0b; 22],
-            &[&parse_hex::<10>("f0f1f2f3f4f5f6f7f8f9").unwrap()],
+            &parse_hex::<10>("f0f1f2f3f4f5f6f7f8f9").unwrap(),
         );
-        assert_eq!(hex(&*key), "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf");
+        let okm = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
+        assert_eq!(hex(&*key), okm);
     }
 
     /// Computed with Python's `cryptography` 48 from the format in this module's first paragraph; a change here

@@ -6,6 +6,7 @@
 //! | module | what | source |
 //! |---|---|---|
 //! | [`mod@file`] | a party's file: AES-256-GCM, one message | NIST SP 800-38D; the API reference's `key`, `nonce`, `ad` |
+//! | [`mod@file::stream`] | a party's file: AES-256-GCM, chunks | STREAM (Hoang, Reyhanitabar, Rogaway, Vizár 2015) |
 //! | [`seal`] | a small record: AES-256-GCM-SIV, random nonce | RFC 8452 |
 //! | [`kdf`] | every key derived from another, every label | RFC 5869 (HKDF-SHA-256) |
 //! | [`mac`] | HMAC-SHA-256 over parts | RFC 2104 |
@@ -18,6 +19,7 @@
 
 mod error;
 pub mod file;
+mod gcm;
 pub mod hash;
 pub mod hpke;
 pub mod kdf;
