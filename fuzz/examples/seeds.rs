@@ -57,6 +57,12 @@ const REQUESTS: [&str; 26] = [
     r#"{"type":"ListUsers"}"#,
     r#"{"type":"RotateToken","user_id":"u"}"#,
     r#"{"type":"DisableUser","user_id":"u"}"#,
+    r#"{"type":"Rotate"}"#,
+    r#"{"type":"Follow"}"#,
+    r#"{"type":"SetRecovery","threshold":2,"keys":["teehouse-recovery-public-1 a 00 00"]}"#,
+    r#"{"type":"Reseal","keep":true}"#,
+    r#"{"type":"AddPeer","peer":"h:1"}"#,
+    r#"{"type":"RemoveSlot","slot":1,"leave_locked":true}"#,
 ];
 
 /// Quotes of real machines with their collateral: the data of `attest`'s tests.

@@ -4,7 +4,9 @@
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
 use serde_json::Value;
-use types::wire::{Request, admin, attestation, enrolment, fns, kms, tdfs_external, tdfs_internal, tms_external, tms_internal};
+use types::wire::{
+    Request, admin, attestation, enrolment, fns, kms, kms_operator, tdfs_external, tdfs_internal, tms_external, tms_internal,
+};
 
 /// Stands in every string value of the second attempt. No message of ours has it.
 const SECRET: &str = "§";
@@ -45,6 +47,7 @@ fn check(bytes: &[u8], refused: impl Fn(&str)) {
     check_as::<enrolment::Request>(bytes, &refused);
     check_as::<fns::Request>(bytes, &refused);
     check_as::<kms::Request>(bytes, &refused);
+    check_as::<kms_operator::Request>(bytes, &refused);
     check_as::<tdfs_external::Request>(bytes, &refused);
     check_as::<tdfs_internal::Request>(bytes, &refused);
     check_as::<tms_external::Request>(bytes, &refused);

@@ -6,6 +6,8 @@ mod api;
 mod authority;
 mod db;
 mod error;
+mod keeper;
+mod operate;
 pub mod registry;
 mod replica;
 pub mod root_key;
@@ -14,5 +16,6 @@ mod start;
 
 pub use api::Api;
 pub use error::{Error, OpenError};
+pub use operate::{OperateError, OperatorError, change, dev_sealer, operate};
 pub use service::Kms;
 pub use start::{StartError, start};

@@ -1,6 +1,6 @@
 //! The deployment's registry: names services that attested themselves, and gives each role its key for data at rest.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use attest::authority::{AuthorityError, CertificateAuthority};
@@ -26,29 +26,55 @@ const NAMES: usize = 64;
 /// The longest of them, in bytes: what DNS allows (RFC 1035, section 2.3.4).
 const NAME_BYTES: usize = 253;
 
-/// The CA, and the key from which the roles' keys follow.
+/// The CA, and what follows from the root.
 pub struct Registry {
     authority: CertificateAuthority,
-    roles: SealingKey,
-    replica: Replicated,
+    /// Replaced as a whole when the root goes on to another generation.
+    derived: RwLock<Arc<Derived>>,
     lifetime: Duration,
 }
 
-impl Registry {
-    /// A registry that signs with `authority`, for so long each time, and derives from the root's seeds.
-    pub fn new(authority: CertificateAuthority, seeds: &Seeds, lifetime: Duration) -> Self {
+/// What follows from the root's seeds.
+struct Derived {
+    /// The roles' keys follow from it: of the generation in which the kms's store was made, whichever is the present one.
+    roles: SealingKey,
+    /// For another kms.
+    replica: Replicated,
+}
+
+impl Derived {
+    fn new(authority: &CertificateAuthority, seeds: &Seeds) -> Self {
         let replica = Replicated {
             seeds: seeds.danger_to_bytes(),
             ca: authority.certificate_pem(),
             ca_key: Base64(seeds.seal_authority_key(authority.danger_key_pem().as_bytes())),
         };
-        Registry { authority, roles: seeds.store_key().derive(Label::RoleKeys, &[]), replica, lifetime }
+        Derived { roles: seeds.store_key().derive(Label::RoleKeys, &[]), replica }
+    }
+}
+
+impl Registry {
+    /// A registry that signs with `authority`, for so long each time, and derives from the root's seeds.
+    pub fn new(authority: CertificateAuthority, seeds: &Seeds, lifetime: Duration) -> Self {
+        let derived = RwLock::new(Arc::new(Derived::new(&authority, seeds)));
+        Registry { authority, derived, lifetime }
+    }
+
+    /// Goes on with these seeds: whoever asks from now on gets what follows from them.
+    pub fn continue_with(&self, seeds: &Seeds) {
+        let derived = Arc::new(Derived::new(&self.authority, seeds));
+        *self.derived.write().unwrap_or_else(PoisonError::into_inner) = derived;
+    }
+
+    fn derived(&self) -> Arc<Derived> {
+        self.derived.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What another kms gets, once its evidence has shown that it is one.
     fn replicate(&self, peer: &PeerIdentity) -> Replicated {
         tracing::warn!(measurement = %peer.claims.measurement, "gave the root to a replica");
-        let Replicated { seeds, ca, ca_key } = &self.replica;
+        let derived = self.derived();
+        let Replicated { seeds, ca, ca_key } = &derived.replica;
         Replicated { seeds: SecretBytes::new(seeds.expose().to_vec()), ca: ca.clone(), ca_key: ca_key.clone() }
     }
 }
@@ -69,7 +95,7 @@ impl Registrar for Registry {
     }
 
     fn sealing_key(&self, role: Role) -> SealingKey {
-        self.roles.derive(Label::RoleKeys, role.as_str().as_bytes())
+        self.derived().roles.derive(Label::RoleKeys, role.as_str().as_bytes())
     }
 }
 

@@ -53,6 +53,15 @@ pub struct Root {
     opened_by: (u32, Kind),
 }
 
+/// Whether a slot may go although this machine could then not open the root by itself.
+#[derive(Clone, Copy)]
+pub enum Lockout<'a> {
+    /// It may not: this platform must open another slot.
+    Refused(&'a PlatformSealer),
+    /// It may: somebody means it.
+    Accepted,
+}
+
 /// What a root file says to whoever can read it. Nothing of it is proven until the root is unsealed.
 #[derive(Debug)]
 pub struct Listing {
@@ -188,10 +197,14 @@ impl Root {
     /// Adds a peer to ask.
     ///
     /// # Errors
-    /// When it can't be written, there is no room, or the name can't be one.
+    /// When it can't be written, there is no room, it is there already, or the name can't be one.
     pub fn add_peer(&mut self, name: &str, now: UnixMillis) -> Result<(), RootError> {
         if !file::is_peer_name(name) {
             return Err(RootError::PeerName);
+        }
+        if self.header.slots.iter().any(|slot| matches!(&slot.content, Content::Peer { name: other } if other == name))
+        {
+            return Err(RootError::SamePeer { name: name.to_owned() });
         }
         let content = Content::Peer { name: name.to_owned() };
         self.save(self.header.clone().with_slot(self.next_id(), content, now)?)
@@ -218,17 +231,27 @@ impl Root {
     /// Removes a slot. Whoever could open it may have kept the seed: to shut somebody out, rotate too.
     ///
     /// # Errors
-    /// When there is none of this number, only peers would be left, or it can't be written.
-    pub fn remove(&mut self, id: u32) -> Result<(), RootError> {
+    /// When there is none of this number, only peers would be left, this machine would be locked out and that was not
+    /// agreed to, or it can't be written.
+    pub fn remove(&mut self, id: u32, lockout: Lockout<'_>) -> Result<(), RootError> {
         let mut header = self.header.clone();
-        header.slots.retain(|slot| slot.id != id);
-        if header.slots.len() == self.header.slots.len() {
-            return Err(RootError::NoSuchSlot(id));
-        }
+        let gone = header.slots.iter().position(|slot| slot.id == id).ok_or(RootError::NoSuchSlot(id))?;
+        let gone = header.slots.remove(gone);
         if header.slots.iter().all(|slot| slot.content.kind() == Kind::Peer) {
             return Err(RootError::LastSlot(id));
         }
-        self.save(header)
+        match lockout {
+            Lockout::Refused(sealer) if gone.content.kind() == Kind::Platform && !self.opens(sealer, &header.slots) => {
+                Err(RootError::LocksOut(id))
+            }
+            Lockout::Refused(_) | Lockout::Accepted => self.save(header),
+        }
+    }
+
+    /// Whether a platform, as it is now, opens one of these slots by itself.
+    fn opens(&self, sealer: &PlatformSealer, slots: &[Slot]) -> bool {
+        let same = |seed: RootSeed| seed.danger_expose() == self.seeds.current.danger_expose();
+        slots.iter().any(|slot| unseal::open_here(&slot.content, self.seeds.generation, sealer).is_ok_and(same))
     }
 
     /// Starts a generation with a fresh seed: one platform slot, for this platform; the recovery set split again among

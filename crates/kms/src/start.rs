@@ -12,6 +12,8 @@ use types::time::UnixMillis;
 
 use crate::authority::{self, NoAuthority};
 use crate::db::AuthorityRow;
+use crate::keeper::Keeper;
+use crate::operate::serve_operator;
 use crate::registry::{EnrolmentApi, Registry};
 use crate::replica::{RemoteKms, Takeover};
 use crate::root_key::{self, BadSeeds, Peer, Root, RootError, at_start};
@@ -46,7 +48,7 @@ impl From<AuthorityError> for StartError {
     }
 }
 
-/// Unseals the root, opens the kms and serves its APIs.
+/// Unseals the root, opens the kms and serves its APIs and the operator's socket.
 ///
 /// # Errors
 /// When no slot of the root can be unsealed, its store can't be opened or an address can't be had.
@@ -60,14 +62,24 @@ pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
     host.set_registrar(registry.clone());
     let credentials = host.join(Role::Kms).await?.credentials;
     host.serve(bound, Arc::new(Api(kms.clone())), &credentials)?;
-    host.serve(enrolment, Arc::new(EnrolmentApi(registry)), &credentials)?;
+    host.serve(enrolment, Arc::new(EnrolmentApi(registry.clone())), &credentials)?;
+    let keeper = Keeper::new(root, host.sealer()?, peers(host), registry);
+    // Where a platform has no such sockets, the slots can't be changed, and all else goes on.
+    if let Err(error) = serve_operator(&host.config().data_dir, &keeper, host.shutdown()) {
+        tracing::warn!(%error, "the operator's socket can't be had; the root key's slots stay as they are");
+    }
     let last = kms.clone();
     host.at_end(async move {
         last.close().await;
         // Until here, nobody else may change the slots.
-        drop(root);
+        keeper.close().await;
     });
     Ok(kms)
+}
+
+/// The other kms's, as whom the root's slots ask.
+fn peers(host: &Host) -> Vec<Box<dyn Peer>> {
+    host.replicas().into_iter().map(|replica| Box::new(RemoteKms(replica)) as Box<dyn Peer>).collect()
 }
 
 /// The root: this data directory's, or, where it has none and peers are named, theirs.
@@ -78,8 +90,7 @@ async fn root(host: &Host) -> Result<(Root, Option<AuthorityRow>), StartError> {
         let (root, authority) = take_over(host, &sealer, now).await?;
         return Ok((root, Some(authority)));
     }
-    let peers = host.replicas().into_iter().map(|replica| Box::new(RemoteKms(replica)) as Box<dyn Peer>);
-    Ok((at_start(data_dir, &sealer, &peers.collect::<Vec<_>>(), now).await?, None))
+    Ok((at_start(data_dir, &sealer, &peers(host), now).await?, None))
 }
 
 /// Becomes the replica of the first peer that agrees.

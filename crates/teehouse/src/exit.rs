@@ -204,7 +204,26 @@ fn judge_server(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
             _ => Verdict::new(Exit::Failed, None),
         });
     }
+    if let Some(error) = cause.downcast_ref::<kms::OperateError>() {
+        return Some(judge_kms(error));
+    }
     cause.downcast_ref::<ConfigError>().map(|_| Verdict::new(Exit::Usage, None))
+}
+
+/// As [`judge`], for the kms's operator.
+fn judge_kms(error: &kms::OperateError) -> Verdict {
+    match error {
+        kms::OperateError::Refused(reply) => {
+            let help = (reply.code == ErrorCode::NotFound).then(|| "`teehouse kms slots` shows the slots".to_owned());
+            Verdict { exit: Exit::Failed, help, code: Some(reply.code) }
+        }
+        kms::OperateError::NobodyThere(_) => {
+            let help =
+                "name the data directory of a kms that runs here, or of a `teehouse serve --dev`: --data-dir DIR";
+            Verdict::new(Exit::Failed, Some(help.to_owned()))
+        }
+        _ => Verdict::new(Exit::Failed, None),
+    }
 }
 
 #[cfg(test)]

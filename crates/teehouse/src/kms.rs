@@ -1,18 +1,15 @@
-//! `teehouse kms`: the slots of the kms's root key, on the data directory of a kms that does not run.
+//! `teehouse kms`: the slots of the kms's root key, through a kms that runs or on the file of one that does not.
 
 use std::path::{Path, PathBuf};
 
-use ::kms::root_key::{self, Content, Generation, Listing, Root, Slot, at_start};
-use attest::attester::PlatformSealer;
-use attest::simulated::SimulatedSealer;
+use ::kms::operate;
+use ::kms::root_key::{self, Content, Generation, Listing, Slot};
 use clap::Subcommand;
-use rpc::deployment::DevDeployment;
 use serde::Serialize;
 use time::OffsetDateTime;
-use types::service::Role;
 use types::time::UnixMillis;
+use types::wire::kms_operator::{AddPeer, Follow, RemoveSlot, Request, Reseal, Rotate};
 
-use crate::exit::Complaint;
 use crate::output::Output;
 use crate::recovery;
 use crate::settings::DATA_DIR_VARIABLE;
@@ -21,11 +18,13 @@ const EXAMPLES: &str = "\
 Examples:
   teehouse kms slots
   teehouse kms rotate
+  teehouse kms add-peer kms-2.example.org:6017
   teehouse kms recovery keygen alice
   teehouse kms recovery init --threshold 2 --holder alice.pub --holder bob.pub --holder carol.pub
 
-All but `slots` and `keygen` need the data directory of a `serve --dev` (or `teehouse-kms --dev`)
-that is stopped: on a real platform only the kms itself can unseal its root.";
+What changes slots goes to the kms that runs on the data directory, through its socket
+kms-operator.sock; only its own user can open that. When none runs, the root of a `--dev`
+deployment is changed directly; no other can be unsealed without its kms.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -46,48 +45,74 @@ enum Verb {
     /// no good any more.
     #[command(after_help = "Example:\n  teehouse kms rotate --data-dir /var/lib/teehouse")]
     Rotate,
+    /// Take over the generation that another kms began. Asks those that the running kms's configuration names.
+    #[command(after_help = "Example:\n  teehouse kms follow")]
+    Follow,
+    /// Seal the root to this machine as it is now, in place of its platform slots: nothing that ran before opens them
+    /// any more.
+    #[command(after_help = "Example:\n  teehouse kms reseal")]
+    Reseal {
+        /// Leave the platform slots that are there
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Add a slot for another kms, which gives the root when this machine's platform does not.
+    #[command(after_help = "Example:\n  teehouse kms add-peer kms-2.example.org:6017")]
+    AddPeer {
+        /// Its enrolment port, as this kms's configuration names it in `kms.peers`
+        #[arg(value_name = "HOST:PORT")]
+        peer: String,
+    },
+    /// Remove a slot; `slots` has the numbers. Whoever could open it may have kept the seed: to shut somebody out,
+    /// rotate too.
+    #[command(after_help = "Example:\n  teehouse kms remove 2")]
+    Remove {
+        /// The slot's number
+        #[arg(value_name = "ID")]
+        slot: u32,
+        /// Also when this machine could then not open the root by itself
+        #[arg(long)]
+        leave_locked: bool,
+    },
     /// Let people recover the root when its machine is lost.
     Recovery(recovery::Args),
 }
 
 pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
-    match args.verb {
-        Verb::Slots => show(&args.data_dir, output),
-        Verb::Rotate => rotate(&args.data_dir, output).await,
-        Verb::Recovery(verb) => recovery::run(verb, &args.data_dir, output).await,
-    }
+    let Args { data_dir, verb } = args;
+    let (request, note) = match verb {
+        Verb::Slots => return show(&data_dir, output),
+        Verb::Recovery(verb) => return recovery::run(verb, &data_dir, output).await,
+        Verb::Rotate => return renew(&data_dir, Rotate {}.into(), output).await,
+        Verb::Follow => return renew(&data_dir, Follow {}.into(), output).await,
+        Verb::Reseal { keep } => (Reseal { keep }.into(), "the root is sealed to this machine as it is now"),
+        Verb::AddPeer { peer } => {
+            (AddPeer { peer }.into(), "at its start a kms asks the peers that its configuration names as `kms.peers`")
+        }
+        Verb::Remove { slot, leave_locked } => {
+            let note = "whoever could open it may have kept the seed: `teehouse kms rotate` begins another";
+            (RemoveSlot { slot, leave_locked }.into(), note)
+        }
+    };
+    change(&data_dir, request, note, output).await
 }
 
-/// The sealer of a `--dev` kms; no other can be had outside the kms.
-pub(crate) fn sealer(data_dir: &Path) -> anyhow::Result<PlatformSealer> {
-    if !data_dir.join("dev").exists() {
-        let what = format!("{} holds no --dev deployment, and no other root can be unsealed here", data_dir.display());
-        let help = "name the data directory of a stopped `teehouse serve --dev`: --data-dir DIR; on a real platform \
-                    only the kms itself can unseal its root";
-        return Err(Complaint::new(what).help(help).into());
-    }
-    let key = DevDeployment::open(data_dir)?.sealing_key(Role::Kms)?;
-    Ok(PlatformSealer::Key(Box::new(SimulatedSealer::default().with_key(Role::Kms, key))))
+/// Has the slots changed, and shows them.
+pub(crate) async fn change(data_dir: &Path, request: Request, note: &str, output: &Output) -> anyhow::Result<()> {
+    operate(data_dir, request).await?;
+    output.note(note);
+    show(data_dir, output)
 }
 
-/// The root as the kms itself gets it at its start.
-pub(crate) async fn unseal(data_dir: &Path, sealer: &PlatformSealer) -> anyhow::Result<Root> {
-    Ok(at_start(data_dir, sealer, &[], UnixMillis::now()).await?)
-}
-
-async fn rotate(data_dir: &Path, output: &Output) -> anyhow::Result<()> {
-    let sealer = sealer(data_dir)?;
-    let mut root = unseal(data_dir, &sealer).await?;
-    let has_recovery = |root: &Root| root.slots().iter().any(|slot| matches!(slot.content, Content::Recovery(_)));
-    root.rotate(&sealer, UnixMillis::now())?;
-    output.note(format_args!(
-        "generation {} has begun; what was sealed before stays readable",
-        root.seeds().generation()
-    ));
-    if has_recovery(&root) {
+/// Goes on to another generation.
+async fn renew(data_dir: &Path, request: Request, output: &Output) -> anyhow::Result<()> {
+    operate(data_dir, request).await?;
+    let listing = root_key::list(data_dir)?;
+    let generation = listing.generation;
+    output.note(format_args!("generation {generation} has begun here; what was sealed before stays readable"));
+    if listing.slots.iter().any(|slot| matches!(slot.content, Content::Recovery(_))) {
         output.note("the holders' shares are new: `teehouse kms recovery split` writes them; destroy the old ones");
     }
-    drop(root);
     show(data_dir, output)
 }
 

@@ -5,18 +5,20 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use ::kms::dev_sealer;
 use ::kms::root_key::{
-    HolderName, MAX_KEY_TEXT_LEN, MAX_SHARE_FILE_LEN, Means, OpenShare, RecoveryKey, RecoverySecret, Root, ShareFile,
-    share_files,
+    HolderName, MAX_KEY_TEXT_LEN, MAX_SHARE_FILE_LEN, Means, OpenShare, RecoveryKey, RecoverySecret, Root, RootError,
+    ShareFile, share_files,
 };
 use anyhow::Context as _;
 use clap::Subcommand;
 use serde::Serialize;
 use types::secret::Secret;
 use types::time::UnixMillis;
+use types::wire::kms_operator::SetRecovery;
 
 use crate::exit::Complaint;
-use crate::kms::{sealer, show, unseal};
+use crate::kms::{change, show};
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -45,8 +47,7 @@ enum Verb {
         #[arg(short, long, value_name = "DIR", default_value = ".")]
         output: PathBuf,
     },
-    /// Split the root among holders, so that THRESHOLD of them can recover it. Replaces an earlier set. Needs a stopped
-    /// `--dev` kms.
+    /// Split the root among holders, so that THRESHOLD of them can recover it. Replaces an earlier set.
     #[command(after_help = "Example:\n  teehouse kms recovery init --threshold 2 --holder alice.pub --holder bob.pub")]
     Init {
         /// How many holders it takes; with 1, each of them alone can
@@ -115,11 +116,9 @@ fn keygen(holder: HolderName, folder: &Path, output: &Output) -> anyhow::Result<
 
 async fn init(threshold: u8, holders: &[PathBuf], data_dir: &Path, output: &Output) -> anyhow::Result<()> {
     let keys = holders.iter().map(|path| read_public(path)).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut root = unseal(data_dir, &sealer(data_dir)?).await?;
-    root.set_recovery(threshold, &keys, UnixMillis::now())?;
-    drop(root);
-    output.note("the recovery set is in place; `teehouse kms recovery split` writes the holders' shares");
-    show(data_dir, output)
+    let request = SetRecovery { threshold, keys: keys.iter().map(RecoveryKey::to_text).collect() };
+    let note = "the recovery set is in place; `teehouse kms recovery split` writes the holders' shares";
+    change(data_dir, request.into(), note, output).await
 }
 
 fn split(folder: &Path, data_dir: &Path, output: &Output) -> anyhow::Result<()> {
@@ -140,8 +139,15 @@ fn split(folder: &Path, data_dir: &Path, output: &Output) -> anyhow::Result<()> 
 async fn combine(shares: &[PathBuf], keys: &[PathBuf], data_dir: &Path, output: &Output) -> anyhow::Result<()> {
     let keys = keys.iter().map(|path| read_secret(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let shares = shares.iter().map(|path| open_share(path, &keys)).collect::<anyhow::Result<Vec<_>>>()?;
-    let sealer = sealer(data_dir)?;
-    let mut root = Root::open(data_dir, &Means { shares: &shares, ..Means::default() }).await?;
+    let sealer = dev_sealer(data_dir)?;
+    let opened = Root::open(data_dir, &Means { shares: &shares, ..Means::default() }).await;
+    let mut root = opened.map_err(|error| match error {
+        RootError::Busy { .. } => {
+            let help = "to seal it to this machine anew, use `teehouse kms reseal`; no holder's key is needed";
+            Complaint::new(format!("a kms runs on {}, so it has its root", data_dir.display())).help(help).into()
+        }
+        error => anyhow::Error::from(error),
+    })?;
     root.rewrap(&sealer, UnixMillis::now())?;
     drop(root);
     output.note("the root is recovered and sealed to this machine; the kms can start");

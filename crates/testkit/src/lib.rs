@@ -12,6 +12,7 @@ pub mod stand;
 pub mod template;
 pub mod wire;
 
+use std::fs;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::Path;
@@ -230,6 +231,20 @@ impl Site {
     pub async fn try_open(&self, protocol: Protocol, api: Api) -> std::io::Result<Channel> {
         let identity = api.callers().roles().first().map(|role| self.identity(*role));
         Channel::open(protocol, self.address(api), identity.as_ref()).await
+    }
+
+    /// Another machine of the deployment, which asks this kms for the root: the same trust, and a platform of its own.
+    pub fn beside(&self, dir: &Path) -> Config {
+        for folder in ["trust", "trust/auditors", "dev"] {
+            fs::create_dir_all(dir.join(folder)).expect("a folder");
+            let entries = fs::read_dir(self.data_dir().join(folder)).expect("a folder");
+            for entry in entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()) {
+                fs::copy(&entry, dir.join(folder).join(entry.file_name().expect("a name"))).expect("copied");
+            }
+        }
+        let mut config = loopback(dir);
+        config.kms.peers = vec![self.address(Api::Enrolment).to_string()];
+        config
     }
 
     /// Sends one document to an API, as a role that may call it, and returns the answer.

@@ -2,26 +2,11 @@
 //! forgotten.
 
 use std::fs;
-use std::path::Path;
 
 use rpc::config::Config;
 use teehouse::system::{Mode, System};
-use testkit::{Cluster, loopback};
+use testkit::Cluster;
 use types::service::{Api, Role};
-
-/// Another machine of a `--dev` deployment: the same trust, and a platform of its own.
-fn beside(first: &Cluster, dir: &Path) -> Config {
-    for folder in ["trust", "trust/auditors", "dev"] {
-        fs::create_dir_all(dir.join(folder)).expect("a folder");
-        let entries = fs::read_dir(first.data_dir().join(folder)).expect("a folder");
-        for entry in entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file()) {
-            fs::copy(&entry, dir.join(folder).join(entry.file_name().expect("a name"))).expect("copied");
-        }
-    }
-    let mut config = loopback(dir);
-    config.kms.peers = vec![first.address(Api::Enrolment).to_string()];
-    config
-}
 
 async fn start(config: &Config) -> anyhow::Result<System> {
     System::start(config.clone(), &[Role::Kms], Mode::Dev).await
@@ -30,7 +15,7 @@ async fn start(config: &Config) -> anyhow::Result<System> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_takes_the_root_over_and_recovers_it() {
     let (first, dir) = (Cluster::start().await, tempfile::tempdir().expect("a folder"));
-    let config = beside(&first, dir.path());
+    let config = first.beside(dir.path());
     start(&config).await.expect("its peer gives it the root").stop().await;
     let slots = fs::read_to_string(dir.path().join("root.json")).expect("a root");
     assert!(slots.contains(&config.kms.peers[0]), "the peer has a slot");

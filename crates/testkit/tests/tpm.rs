@@ -18,6 +18,8 @@ use attest::manifest::signing::AuditorSecret;
 use attest::platform::Platform;
 use attest::reference::{Accepted, ReferenceValues};
 use attest::tpm::PcrSelection;
+use kms::root_key::{self, RecoverySecret};
+use kms::{OperateError, operate};
 use rpc::config::Config;
 use rpc::deployment::{Simulation, Trust};
 use rpc::machine::Choice;
@@ -28,6 +30,7 @@ use tempfile::TempDir;
 use testkit::{Protocol, Site, loopback};
 use types::service::{Api, Role};
 use types::time::UnixMillis;
+use types::wire::kms_operator::{RemoveSlot, Request, Reseal, Rotate, SetRecovery};
 
 /// A PCR among those that are quoted and sealed to by default.
 const KERNEL: u8 = 11;
@@ -162,6 +165,31 @@ async fn a_deployment_on_a_tpm_lives_until_something_else_is_measured() {
     tpm.device().extend(KERNEL, &[7; 32]).expect("measured");
     let error = format!("{:#}", start(&config).await.err().expect("another kernel gets nothing"));
     assert!(error.contains("serves nothing") && error.contains("platform tpm"), "{error}");
+}
+
+/// The TPM opens the root for the kms alone: its operator goes through it, and can't go past it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_works_on_the_slots_where_only_the_kms_can_unseal_them() {
+    let (Some(tpm), dir) = (Swtpm::start(), tempfile::tempdir().expect("a folder")) else { return };
+    write_trust(&dir.path().join("trust"), &tpm.reference_values());
+    let config = config(dir.path(), &tpm);
+    let system = start(&config).await.expect("it starts");
+    let act = async |request: Request| operate(dir.path(), request).await;
+    for request in [Rotate {}.into(), Reseal { keep: true }.into(), Reseal { keep: false }.into()] {
+        act(request).await.expect("the kms asks its TPM");
+    }
+    let listing = root_key::list(dir.path()).expect("a root");
+    let slots: Vec<_> = listing.slots.iter().map(|slot| (slot.id, slot.content.describe())).collect();
+    assert_eq!((listing.generation, slots), (2, vec![(3, "platform tpm".to_owned())]));
+    let holder = RecoverySecret::generate("alice".parse().expect("a name"));
+    act(SetRecovery { threshold: 1, keys: vec![holder.public().to_text()] }.into()).await.expect("split");
+    let locked = act(RemoveSlot { slot: 3, leave_locked: false }.into()).await.expect_err("the TPM's only slot");
+    assert!(locked.to_string().contains("the last that this machine opens"), "{locked}");
+    system.stop().await;
+
+    let stopped = act(Rotate {}.into()).await.expect_err("nobody has the TPM's secret now");
+    assert!(matches!(stopped, OperateError::NobodyThere(_)), "{stopped}");
+    start(&config).await.expect("the platform unseals the new generation").stop().await;
 }
 
 /// Without a manifest there is nothing to go by.

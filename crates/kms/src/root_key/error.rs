@@ -87,6 +87,12 @@ pub enum RootError {
     /// The slot may not go.
     #[error("slot {0} is the last that does not depend on another kms; removing it could lose everything")]
     LastSlot(u32),
+    /// The slot may go only if somebody means it.
+    #[error(
+        "slot {0} is the last that this machine opens by itself: without it the next start takes a peer or the holders of \
+         shares; `--leave-locked` removes it all the same"
+    )]
+    LocksOut(u32),
     /// No room for another slot.
     #[error("there is no room for another slot")]
     Full,
@@ -96,6 +102,12 @@ pub enum RootError {
     /// The text can't be a peer's name.
     #[error("a peer's name is 1 to 255 visible ASCII characters")]
     PeerName,
+    /// The peer has a slot.
+    #[error("the peer {name} has a slot already")]
+    SamePeer {
+        /// Which.
+        name: String,
+    },
     /// The seeds are of an earlier generation, or of another root.
     #[error("these seeds do not continue this root")]
     OtherSeeds,

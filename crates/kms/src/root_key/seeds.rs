@@ -121,7 +121,7 @@ impl Seeds {
     }
 
     /// The same with a fresh seed in front; `None` when no more generations can be carried.
-    pub(super) fn rotated(&self) -> Option<Self> {
+    pub(crate) fn rotated(&self) -> Option<Self> {
         let generation = self.generation.checked_add(1)?;
         let last = Previous { generation: self.generation, secret: Kept::Seed(self.current.duplicate()) };
         let previous: Vec<_> = [last].into_iter().chain(self.previous.iter().map(Previous::duplicate)).collect();
@@ -300,10 +300,15 @@ mod tests {
     fn the_registry_gives_the_same_keys() {
         let validity = Validity { not_before: UnixMillis(0), not_after: UnixMillis(1) };
         let authority = CertificateAuthority::generate("test".parse().unwrap(), validity).unwrap();
-        let seeds = Seeds::generate().rotated().unwrap();
+        let mut seeds = Seeds::generate().rotated().unwrap();
         let registry = Registry::new(authority, &seeds, std::time::Duration::from_secs(1));
-        for role in Role::ALL {
-            assert_eq!(key(Some(registry.sealing_key(role))), key(Some(seeds.role_key(role))));
+        let given = || Role::ALL.map(|role| key(Some(registry.sealing_key(role))));
+        let first = given();
+        for _ in 0..2 {
+            assert_eq!(given(), Role::ALL.map(|role| key(Some(seeds.role_key(role)))));
+            assert_eq!(given(), first, "a rotation leaves what services stored readable");
+            seeds = seeds.rotated().unwrap();
+            registry.continue_with(&seeds);
         }
     }
 

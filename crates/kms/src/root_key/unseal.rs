@@ -86,13 +86,7 @@ pub(super) async fn unseal(file: &Unproven, means: &Means<'_>) -> Result<(RootSe
 
 async fn attempt(content: &Content, generation: Generation, means: &Means<'_>) -> Result<RootSeed, SlotError> {
     match content {
-        Content::Platform { platform, form, sealed } => {
-            let sealer = means.sealer.ok_or(SlotError::NotAsked)?;
-            if sealer.platform() != *platform {
-                return Err(SlotError::OtherPlatform(sealer.platform()));
-            }
-            open_platform(sealer, *form, &sealed.0, generation)
-        }
+        Content::Platform { .. } => open_here(content, generation, means.sealer.ok_or(SlotError::NotAsked)?),
         Content::Peer { name } => {
             let peer = means.peers.iter().find(|peer| peer.name() == name).ok_or(SlotError::NoPeer)?;
             let seeds = peer.seeds().await.map_err(SlotError::Peer)?;
@@ -103,6 +97,21 @@ async fn attempt(content: &Content, generation: Generation, means: &Means<'_>) -
             Err(SlotError::NoShares { threshold: set.threshold, holders: set.holders.len() })
         }
         Content::Recovery(set) => set.combine(generation, means.shares).map_err(SlotError::Shares),
+    }
+}
+
+/// Opens a slot with a platform alone.
+pub(super) fn open_here(
+    content: &Content,
+    generation: Generation,
+    sealer: &PlatformSealer,
+) -> Result<RootSeed, SlotError> {
+    match content {
+        Content::Platform { platform, .. } if sealer.platform() != *platform => {
+            Err(SlotError::OtherPlatform(sealer.platform()))
+        }
+        Content::Platform { form, sealed, .. } => open_platform(sealer, *form, &sealed.0, generation),
+        Content::Peer { .. } | Content::Recovery(_) => Err(SlotError::OtherForm),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod fakes;
 mod file;
+mod operate;
 mod recovery;
 mod rotation;
 mod slots;

@@ -1,7 +1,7 @@
 //! Each kind of slot alone, their order, and what is said when none of them does.
 
 use attest::attester::PlatformSealer;
-use kms::root_key::{Kind, Means, RecoveryKey, RecoverySecret, Root, RootError, list, share_files};
+use kms::root_key::{Kind, Lockout, Means, RecoveryKey, RecoverySecret, Root, RootError, list, share_files};
 
 use crate::fakes::{LATER, NOW, create, dir, gramine, holders, keys, open, replica, simulated, snp, tpm};
 
@@ -131,9 +131,9 @@ async fn slots_come_and_go_and_the_last_stays() {
     root.add_peer("kms-2:6016", LATER).unwrap();
     assert!(matches!(root.add_peer("", NOW), Err(RootError::PeerName)));
     assert!(matches!(root.add_peer("a b", NOW), Err(RootError::PeerName)));
-    assert!(matches!(root.remove(7), Err(RootError::NoSuchSlot(7))));
-    root.remove(0).unwrap();
-    assert!(matches!(root.remove(1), Err(RootError::LastSlot(1))));
+    assert!(matches!(root.remove(7, Lockout::Accepted), Err(RootError::NoSuchSlot(7))));
+    root.remove(0, Lockout::Refused(&new)).unwrap();
+    assert!(matches!(root.remove(1, Lockout::Accepted), Err(RootError::LastSlot(1))));
     drop(root);
     assert!(open(dir.path(), &old).await.is_err());
     let mut root = open(dir.path(), &new).await.unwrap();
@@ -151,8 +151,8 @@ async fn slots_come_and_go_and_the_last_stays() {
 async fn there_is_room_for_16_slots() {
     let dir = dir();
     let mut root = create(dir.path(), &simulated());
-    for _ in 1..16 {
-        root.add_peer("kms", NOW).unwrap();
+    for number in 1..16 {
+        root.add_peer(&format!("kms-{number}"), NOW).unwrap();
     }
     assert!(matches!(root.add_peer("kms", NOW), Err(RootError::Full)));
     drop(root);

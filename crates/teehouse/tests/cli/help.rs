@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 51] = [
+const VERBS: [&[&str]; 55] = [
     &[],
     &["demo"],
     &["serve"],
@@ -42,6 +42,10 @@ const VERBS: [&[&str]; 51] = [
     &["kms"],
     &["kms", "slots"],
     &["kms", "rotate"],
+    &["kms", "follow"],
+    &["kms", "reseal"],
+    &["kms", "add-peer"],
+    &["kms", "remove"],
     &["kms", "recovery"],
     &["kms", "recovery", "keygen"],
     &["kms", "recovery", "init"],

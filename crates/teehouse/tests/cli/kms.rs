@@ -151,7 +151,7 @@ async fn a_house_of_an_earlier_version_serves_on() {
 }
 
 #[test]
-fn slots_are_listed_while_the_kms_runs_and_changed_when_it_does_not() {
+fn slots_are_listed_and_changed_while_the_kms_runs() {
     let house = House::open();
     let slots = house.run(&["kms", "slots"]).good();
     assert!(slots.text().starts_with("generation  1, begun 2"), "{}", slots.text());
@@ -163,9 +163,52 @@ fn slots_are_listed_while_the_kms_runs_and_changed_when_it_does_not() {
         (&0.into(), &"platform".into(), &"simulated".into(), &"key".into())
     );
     assert_eq!(slot.as_object().expect("a slot").len(), 5, "nothing else is shown: {slot}");
-    let busy = house.run(&["kms", "rotate"]);
-    let expected = format!("error: a kms runs on {}: stop it first\n", house.data_dir().display());
-    assert_eq!((busy.code, busy.err), (Some(1), expected));
+    let rotated = house.run(&["kms", "rotate", "--json"]).good().json();
+    assert_eq!((&rotated["generation"], &rotated["store_generation"]), (&2.into(), &1.into()));
+    let added = house.run(&["kms", "add-peer", "kms-2:6017"]).good();
+    assert!(added.err.contains("kms.peers"), "{}", added.err);
+    assert!(added.text().contains("slot 2      peer kms-2:6017, made 2"), "{}", added.text());
+    house.run(&["kms", "reseal", "--keep"]).good();
+    house.run(&["kms", "remove", "2"]).good();
+    let resealed = house.run(&["kms", "reseal", "--json"]).good().json();
+    assert_eq!(resealed["slots"].as_array().expect("slots").len(), 1, "{resealed}");
+    let check = |arguments: &[&str], expected: &str| {
+        let ended = house.run(arguments);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(1), expected), "{arguments:?}");
+    };
+    check(&["kms", "remove", "9"], "error: there is no slot 9\nhelp: `teehouse kms slots` shows the slots\n");
+    check(
+        &["kms", "follow"],
+        "error: only a running kms can follow, and it follows those that its configuration names as `kms.peers`\n",
+    );
+}
+
+#[test]
+fn a_running_kms_needs_no_holders_and_locks_itself_out_only_when_told() {
+    let house = House::open();
+    let here = |arguments: &[&str]| {
+        let mut command = teehouse();
+        command.current_dir(house.path("")).env("TEEHOUSE_DATA_DIR", house.data_dir());
+        run(&mut command, arguments)
+    };
+    here(&["kms", "recovery", "keygen", "alice"]).good();
+    here(&["kms", "recovery", "init", "--threshold", "1", "--holder", "alice.pub"]).good();
+    here(&["kms", "recovery", "split"]).good();
+    let combined = here(&["kms", "recovery", "combine", "--share", "alice.share", "--key", "alice.key"]);
+    let expected = format!(
+        "error: a kms runs on {}, so it has its root\n\
+         help: to seal it to this machine anew, use `teehouse kms reseal`; no holder's key is needed\n",
+        house.data_dir().display()
+    );
+    assert_eq!((combined.code, combined.err), (Some(1), expected));
+    let locked = here(&["kms", "remove", "0"]);
+    let expected = "error: slot 0 is the last that this machine opens by itself: without it the next start takes a peer or \
+                    the holders of shares; `--leave-locked` removes it all the same\n";
+    assert_eq!((locked.code, locked.err.as_str()), (Some(1), expected));
+    let left = here(&["kms", "remove", "0", "--leave-locked", "--json"]).good().json();
+    assert_eq!(left["slots"].as_array().expect("slots").len(), 1, "{left}");
+    // It still has its root, and can undo that.
+    here(&["kms", "reseal"]).good();
 }
 
 #[test]
@@ -179,9 +222,8 @@ fn what_a_person_does_wrong_is_named() {
     check(&["kms", "slots", "--data-dir", "nowhere"], "error: there is no nowhere/root.json\n");
     check(
         &["kms", "rotate", "--data-dir", "nowhere"],
-        "error: nowhere holds no --dev deployment, and no other root can be unsealed here\n\
-         help: name the data directory of a stopped `teehouse serve --dev`: --data-dir DIR; on a real platform only \
-         the kms itself can unseal its root\n",
+        "error: no kms runs on nowhere, and only the root of a --dev deployment can be unsealed without one\n\
+         help: name the data directory of a kms that runs here, or of a `teehouse serve --dev`: --data-dir DIR\n",
     );
     let made = here(&["kms", "recovery", "keygen", "alice", "--json"]).good().json();
     assert_eq!(made, serde_json::json!({"files": ["./alice.key", "./alice.pub"]}));

@@ -11,6 +11,7 @@ pub mod attestation;
 pub mod enrolment;
 pub mod fns;
 pub mod kms;
+pub mod kms_operator;
 pub mod tdfs_external;
 pub mod tdfs_internal;
 pub mod tms_external;
