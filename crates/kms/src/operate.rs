@@ -1,7 +1,7 @@
 //! How an operator works on the root key's slots: through the kms that runs, or on the file when none does.
 //!
-//! On a real platform only the kms itself gets the platform's key, so there it must run. Without one, the root of a
-//! `--dev` deployment can be had, whose key is on the disk.
+//! On a real platform the platform's key is the kms's, so there it must run. Without one, the root of a `--dev`
+//! deployment can be had, whose key is on the disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use attest::attester::PlatformSealer;
 use attest::simulated::SimulatedSealer;
+use rpc::config::Attestation;
 use rpc::deployment::{DeploymentError, DevDeployment};
+use rpc::machine::MachineError;
 use rpc::shutdown::Shutdown;
 use rpc::{Fault, unix};
 use types::error::{ErrorCode, ErrorReply};
@@ -153,6 +155,9 @@ pub enum OperateError {
     /// The deployment's keys can't be read.
     #[error("the deployment can't be used")]
     Deployment(#[from] DeploymentError),
+    /// The machine has no platform that seals.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
     /// A kms runs, but its socket does not answer.
     #[error("a kms uses {0}, but its socket does not answer")]
     Busy(PathBuf),
@@ -215,11 +220,20 @@ async fn operate_on_file(data_dir: &Path, request: Request) -> Result<Response, 
     Ok(change(&mut root, &sealer, request, UnixMillis::now())?)
 }
 
-/// The sealer of a `--dev` kms; no other can be had outside the kms.
+/// What seals for a kms that would start here: with `--dev` the key on the disk, else the platform that its configuration
+/// names. A TPM seals for whatever runs on the machine in this state, and Gramine for its enclave alone.
 ///
 /// # Errors
-/// When the data directory holds no `--dev` deployment, or its key can't be read.
-pub fn dev_sealer(data_dir: &Path) -> Result<PlatformSealer, OperateError> {
+/// When a `--dev` deployment's key can't be read, or there is no platform that seals.
+pub fn sealer_here(data_dir: &Path, attestation: &Attestation) -> Result<PlatformSealer, OperateError> {
+    match dev_sealer(data_dir) {
+        Err(OperateError::NobodyThere(_)) => Ok(attestation.machine()?.sealer()?),
+        sealer => sealer,
+    }
+}
+
+/// The sealer of a `--dev` kms.
+fn dev_sealer(data_dir: &Path) -> Result<PlatformSealer, OperateError> {
     if !data_dir.join("dev").exists() {
         return Err(OperateError::NobodyThere(data_dir.to_owned()));
     }

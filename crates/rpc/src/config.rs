@@ -62,7 +62,7 @@ impl Attestation {
     ///
     /// # Errors
     /// When it is not there, or a PCR measures nothing that lasts.
-    pub(crate) fn machine(&self) -> Result<Machine, MachineError> {
+    pub fn machine(&self) -> Result<Machine, MachineError> {
         let pcrs = match self.tpm_pcrs.is_empty() {
             true => PcrSelection::default(),
             false => PcrSelection::new(self.tpm_pcrs.iter().copied())?,

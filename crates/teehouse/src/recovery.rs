@@ -5,13 +5,14 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use ::kms::dev_sealer;
 use ::kms::root_key::{
     HolderName, MAX_KEY_TEXT_LEN, MAX_SHARE_FILE_LEN, Means, OpenShare, RecoveryKey, RecoverySecret, Root, RootError,
     ShareFile, share_files,
 };
+use ::kms::sealer_here;
 use anyhow::Context as _;
 use clap::Subcommand;
+use rpc::config::Config;
 use serde::Serialize;
 use types::secret::Secret;
 use types::time::UnixMillis;
@@ -64,9 +65,9 @@ enum Verb {
         #[arg(short, long, value_name = "DIR", default_value = ".")]
         output: PathBuf,
     },
-    /// Recover the root with enough holders' shares and keys, and seal it to this machine in place of earlier ones.
-    /// Needs the data directory with `root.json` of a stopped `--dev` kms. Whoever controls this machine meanwhile
-    /// can read the keys, and the root with them.
+    /// Recover the root with enough holders' shares and keys, and seal it to this machine in place of earlier ones:
+    /// where the kms will run, and while it does not. Whoever controls this machine meanwhile can read the keys, and
+    /// the root with them.
     #[command(after_help = "Example:\n  teehouse kms recovery combine --share alice.share --share bob.share \\\n    \
                             --key alice.key --key bob.key")]
     Combine {
@@ -76,6 +77,9 @@ enum Verb {
         /// A holder's private key file
         #[arg(long = "key", value_name = "FILE", required = true)]
         keys: Vec<PathBuf>,
+        /// The kms's configuration file, where it names the platform or the TPM to seal to
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
 }
 
@@ -84,7 +88,10 @@ pub(crate) async fn run(args: Args, data_dir: &Path, output: &Output) -> anyhow:
         Verb::Keygen { holder, output: folder } => keygen(holder, &folder, output),
         Verb::Init { threshold, holders } => init(threshold, &holders, data_dir, output).await,
         Verb::Split { output: folder } => split(&folder, data_dir, output),
-        Verb::Combine { shares, keys } => combine(&shares, &keys, data_dir, output).await,
+        Verb::Combine { shares, keys, config } => {
+            let config = config.as_deref().map_or_else(|| Ok(Config::default()), Config::load)?;
+            combine(&shares, &keys, (data_dir, &config), output).await
+        }
     }
 }
 
@@ -136,10 +143,14 @@ fn split(folder: &Path, data_dir: &Path, output: &Output) -> anyhow::Result<()> 
     Written { files }.tell(output)
 }
 
-async fn combine(shares: &[PathBuf], keys: &[PathBuf], data_dir: &Path, output: &Output) -> anyhow::Result<()> {
+async fn combine(
+    shares: &[PathBuf],
+    keys: &[PathBuf],
+    (data_dir, config): (&Path, &Config),
+    output: &Output,
+) -> anyhow::Result<()> {
     let keys = keys.iter().map(|path| read_secret(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let shares = shares.iter().map(|path| open_share(path, &keys)).collect::<anyhow::Result<Vec<_>>>()?;
-    let sealer = dev_sealer(data_dir)?;
     let opened = Root::open(data_dir, &Means { shares: &shares, ..Means::default() }).await;
     let mut root = opened.map_err(|error| match error {
         RootError::Busy { .. } => {
@@ -148,7 +159,7 @@ async fn combine(shares: &[PathBuf], keys: &[PathBuf], data_dir: &Path, output: 
         }
         error => anyhow::Error::from(error),
     })?;
-    root.rewrap(&sealer, UnixMillis::now())?;
+    root.rewrap(&sealer_here(data_dir, &config.attestation)?, UnixMillis::now())?;
     drop(root);
     output.note("the root is recovered and sealed to this machine; the kms can start");
     show(data_dir, output)

@@ -8,6 +8,7 @@ use std::path::Path;
 use kms::root_key::{self, Content, RecoverySecret};
 use kms::{OperateError, operate};
 use rpc::config::Config;
+use serde_json::json;
 use teehouse::system::{Mode, System};
 use testkit::{Cluster, loopback};
 use types::error::{ErrorCode, ErrorReply};
@@ -116,5 +117,31 @@ async fn a_silent_operator_holds_nothing() {
     cluster.restart().await;
     assert_eq!(act(&dir, Rotate {}).await, Response::Rotate(InForce { generation: 2 }));
     drop(silent);
+    cluster.stop().await;
+}
+
+/// What is no request is refused in words that name the field; the kms goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_on_the_socket_is_refused() {
+    let cluster = Cluster::start().await;
+    let socket = cluster.data_dir().join("kms-operator.sock");
+    let before = fs::read(cluster.data_dir().join("root.json")).expect("a root");
+    for (request, named) in [
+        (json!({ "type": "Drop" }), "`Rotate` `Follow`"),
+        (json!({ "type": "Rotate", "force": true }), "force"),
+        (json!({ "type": "RemoveSlot", "slot": 4_294_967_296_u64 }), "slot"),
+        (json!({ "type": "SetRecovery", "threshold": 256, "keys": [] }), "threshold"),
+        (json!({ "type": "SetRecovery", "threshold": 1, "keys": [] }), "1 to 32 holders"),
+        (json!({ "type": "SetRecovery", "threshold": 1, "keys": vec![""; 100_000] }), "key 1"),
+        (json!({ "type": "AddPeer", "peer": "x".repeat(1 << 20) }), "1 to 255"),
+        (json!([]), "not a JSON object"),
+    ] {
+        let answer: std::io::Result<Result<Response, ErrorReply>> = rpc::unix::call(&socket, &request).await;
+        let refused = answer.expect("an answer").expect_err("no request");
+        assert_eq!(refused.code, ErrorCode::InvalidRequest, "{}", refused.message);
+        assert!(refused.message.contains(named), "{}", refused.message);
+    }
+    assert_eq!(fs::read(cluster.data_dir().join("root.json")).expect("a root"), before);
+    act(cluster.data_dir(), Rotate {}).await;
     cluster.stop().await;
 }

@@ -18,8 +18,8 @@ use attest::manifest::signing::AuditorSecret;
 use attest::platform::Platform;
 use attest::reference::{Accepted, ReferenceValues};
 use attest::tpm::PcrSelection;
-use kms::root_key::{self, RecoverySecret};
-use kms::{OperateError, operate};
+use kms::root_key::{self, Means, RecoverySecret, Root};
+use kms::{OperateError, operate, sealer_here};
 use rpc::config::Config;
 use rpc::deployment::{Simulation, Trust};
 use rpc::machine::Choice;
@@ -190,6 +190,33 @@ async fn an_operator_works_on_the_slots_where_only_the_kms_can_unseal_them() {
     let stopped = act(Rotate {}.into()).await.expect_err("nobody has the TPM's secret now");
     assert!(matches!(stopped, OperateError::NobodyThere(_)), "{stopped}");
     start(&config).await.expect("the platform unseals the new generation").stop().await;
+}
+
+/// Another kernel: the TPM opens the root no more, a holder's share does, and is sealed to what runs now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_with_another_kernel_is_recovered_by_its_holders() {
+    let (Some(tpm), dir) = (Swtpm::start(), tempfile::tempdir().expect("a folder")) else { return };
+    let trust = dir.path().join("trust");
+    write_trust(&trust, &tpm.reference_values());
+    let config = config(dir.path(), &tpm);
+    let system = start(&config).await.expect("it starts");
+    let holder = RecoverySecret::generate("alice".parse().expect("a name"));
+    let split = SetRecovery { threshold: 1, keys: vec![holder.public().to_text()] };
+    operate(dir.path(), split.into()).await.expect("the kms runs");
+    system.stop().await;
+
+    tpm.device().extend(KERNEL, &[7; 32]).expect("measured");
+    fs::remove_file(trust.join("manifest.seen")).expect("other auditors begin anew");
+    write_trust(&trust, &tpm.reference_values());
+    let error = format!("{:#}", start(&config).await.err().expect("the new kernel is listed, and gets nothing"));
+    assert!(error.contains("recovery, 1 of 1"), "{error}");
+    let shares = root_key::share_files(dir.path()).expect("a root").expect("a set");
+    let shares = [shares[0].open(&holder).expect("the holder's")];
+    let mut root = Root::open(dir.path(), &Means { shares: &shares, ..Means::default() }).await.expect("enough");
+    let sealer = sealer_here(dir.path(), &config.attestation).expect("the TPM");
+    root.rewrap(&sealer, UnixMillis::now()).expect("sealed");
+    drop((root, sealer));
+    start(&config).await.expect("it unseals what was sealed here").stop().await;
 }
 
 /// Without a manifest there is nothing to go by.

@@ -40,6 +40,15 @@ fn a_key_is_of_one_chip_one_guest_one_firmware_and_one_role() {
     }
 }
 
+/// As the firmware's `MSG_KEY_REQ` numbers them: bit 0 is the guest's policy, 3 its launch digest, 5 the TCB version.
+#[test]
+fn the_request_binds_policy_launch_digest_and_tcb() {
+    let request = DerivedKeyRequest::bound_to_measurement(0xd318_0000_0000_000a);
+    let DerivedKeyRequest { root_key_select, guest_field_select, vmpl, guest_svn, tcb_version } = request;
+    assert_eq!((root_key_select, guest_field_select), (0, 0b10_1001), "of the VCEK");
+    assert_eq!((vmpl, guest_svn, tcb_version), (0, 0, 0xd318_0000_0000_000a));
+}
+
 #[test]
 fn firmware_that_refuses_is_reported() {
     let source = Processor { secret: [1; 32], measurement: [2; 48], committed_tcb: 2 };
