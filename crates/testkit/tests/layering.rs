@@ -167,11 +167,11 @@ fn an_owned_crate_is_used_by_its_owner_alone() {
 fn services_cannot_link_what_is_not_theirs() {
     let packages = packages();
     for (name, never) in [
-        ("kms", &["executor", "functions", "identity", "tdfs", "tms", "fns", "client"][..]),
-        ("tms", &["executor", "functions", "identity", "kms", "tdfs", "fns", "client"]),
+        ("kms", &["blobs", "executor", "functions", "identity", "tdfs", "tms", "fns", "client"][..]),
+        ("tms", &["blobs", "executor", "functions", "identity", "kms", "tdfs", "fns", "client"]),
         ("tdfs", &["executor", "functions", "kms", "tms", "fns", "client"]),
-        ("fns", &["store", "identity", "kms", "tdfs", "tms", "client"]),
-        ("client", &["store", "executor", "functions", "identity", "kms", "tdfs", "tms", "fns"]),
+        ("fns", &["store", "blobs", "identity", "kms", "tdfs", "tms", "client"]),
+        ("client", &["store", "blobs", "executor", "functions", "identity", "kms", "tdfs", "tms", "fns"]),
         ("executor", &["crypto", "attest", "store", "rpc"]),
         ("functions", &["crypto", "attest", "store", "rpc"]),
     ] {
