@@ -75,6 +75,7 @@ impl Cluster {
             simulation: Simulation::Allowed,
             user: name.parse()?,
             token: Secret::new(TOKEN.to_owned()),
+            transfers: client::Transfers::default(),
         })?)
     }
 

@@ -41,7 +41,8 @@ async fn transfer(user: &Teehouse, source: &Path, size: usize, times: usize) -> 
     let (mut puts, mut gets) = (Vec::new(), Vec::new());
     for _ in 0..=times {
         let start = Instant::now();
-        let stored = user.put_file(Contents::File(source.to_owned()), "file".parse()?, |_, _| {}).await?;
+        let stored =
+            user.put_file(Contents::File(source.to_owned()), client::Put::named("file".parse()?), |_, _| {}).await?;
         puts.push(rate(size, start.elapsed()));
         let start = Instant::now();
         let (_, plaintext) = user.get_file(&stored.file_id, |_, _| {}).await?;

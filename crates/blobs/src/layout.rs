@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Reason;
 
-/// Bytes in each part but the last, which has 1 to this many: 16 MiB, so that S3's limits (5 MiB at least, if a part
+/// Bytes in each part but the last, which has 1 to this many: 8 MiB, so that S3's limits (5 MiB at least, if a part
 /// is ever to become part of one object; 5 GiB at most) are far away and a cut connection costs little.
-pub const PART_SIZE: u64 = 16 << 20;
+pub const PART_SIZE: u64 = 8 << 20;
 
 /// Most parts of one ciphertext: 16 TiB, which is as large as ext4 lets a file be.
-pub const MAX_PARTS: u32 = 1 << 20;
+pub const MAX_PARTS: u32 = 1 << 21;
 
 /// How a finished ciphertext lies in its store. Whoever keeps the file's record keeps this with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

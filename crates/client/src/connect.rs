@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rpc::Client;
+use rpc::courier::Courier;
 use rpc::deployment::{DeploymentError, Simulation, Trust};
 use rpc::protocol::{FnsExternal, TdfsExternal, TmsExternal};
-use rpc::tls::Connector;
+use rpc::tls::{Connector, TlsError};
 use types::secret::Secret;
 use types::service::Api;
 use types::user::UserId;
 
+use crate::file::resume::Memory;
 use crate::task::RUN_LIMIT;
 
 /// Where a deployment is, what makes it trustworthy, and who asks.
@@ -30,6 +32,19 @@ pub struct Settings {
     pub user: UserId,
     /// The user's token.
     pub token: Secret,
+    /// How ciphertext travels.
+    pub transfers: Transfers,
+}
+
+/// How ciphertext travels; the default remembers nothing, and believes the public web's roots.
+#[derive(Clone, Debug, Default)]
+pub struct Transfers {
+    /// Where unfinished uploads are remembered; nowhere when absent.
+    pub state: Option<PathBuf>,
+    /// More roots (PEM) for object stores, besides those of the public web.
+    pub ca_file: Option<PathBuf>,
+    /// Whether ciphertext goes over the network even where the server's disk is shared.
+    pub always_send: bool,
 }
 
 /// What one user can do with a deployment. Clones share their connections.
@@ -39,6 +54,11 @@ pub struct Teehouse {
     pub(crate) token: Secret,
     pub(crate) tms: Client<TmsExternal>,
     pub(crate) tdfs: Client<TdfsExternal>,
+    /// The tdfs, to tell uploads to one server from those to another.
+    pub(crate) server: String,
+    pub(crate) courier: Arc<Courier>,
+    pub(crate) uploads: Option<Memory>,
+    pub(crate) always_send: bool,
     nodes: Nodes,
 }
 
@@ -53,12 +73,26 @@ pub enum ConnectError {
         /// Which of its files, and why.
         source: DeploymentError,
     },
+    /// The file of more roots can't be used.
+    #[error("the certificates in {path} can't be used")]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: TlsError,
+    },
 }
 
 impl ConnectError {
     /// What to do about it.
     pub fn help(&self) -> String {
-        "name the folder that the server's operator gave out; `serve --dev` makes it as DATA_DIR/trust".to_owned()
+        match self {
+            ConnectError::Trust { .. } => {
+                "name the folder that the server's operator gave out; `serve --dev` makes it as DATA_DIR/trust"
+            }
+            ConnectError::Roots { .. } => "name a file with certificates in PEM",
+        }
+        .to_owned()
     }
 }
 
@@ -68,15 +102,22 @@ impl Teehouse {
     /// # Errors
     /// When the trust folder can't be used.
     pub fn connect(settings: Settings) -> Result<Self, ConnectError> {
-        let Settings { tms, tdfs, trust: dir, simulation, user, token } = settings;
+        let Settings { tms, tdfs, trust: dir, simulation, user, token, transfers } = settings;
+        let Transfers { state, ca_file, always_send } = transfers;
         let trust = Trust::load(&dir, simulation).map_err(|source| ConnectError::Trust { dir, source })?;
         let trust = Arc::new(trust);
         let connector = |api| Connector::new(api, None, trust.clone());
+        let courier = Courier::new(connector(Api::TdfsExternal), tdfs.clone(), ca_file.as_deref());
+        let courier = courier.map_err(|source| ConnectError::Roots { path: ca_file.unwrap_or_default(), source })?;
         Ok(Teehouse {
             user,
             token,
             tms: Client::remote(connector(Api::TmsExternal), tms),
-            tdfs: Client::remote(connector(Api::TdfsExternal), tdfs),
+            tdfs: Client::remote(connector(Api::TdfsExternal), tdfs.clone()),
+            server: tdfs,
+            courier: Arc::new(courier),
+            uploads: state.map(|state| Memory(state.join("uploads"))),
+            always_send,
             nodes: Nodes { connector: connector(Api::FnsExternal), clients: Arc::default() },
         })
     }
@@ -125,6 +166,7 @@ mod tests {
             simulation: Simulation::Refused,
             user: "alice".parse().unwrap(),
             token: Secret::new("s3cret".to_owned()),
+            transfers: Transfers::default(),
         };
         assert!(!format!("{settings:?}").contains("s3cret"));
         let error = Teehouse::connect(settings).unwrap_err();

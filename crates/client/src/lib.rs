@@ -1,19 +1,19 @@
 //! The Rust SDK: what one user does with a Teehouse deployment, from the user's own machine.
 //!
 //! ```text
-//! put_file   read + hash ─▶ tdfs Create ─▶ seal (crypto::file) ─▶ whole file beside its place ─▶ rename
-//! get_file   tdfs Get ─▶ read ─▶ open and check size and SHA-256 ─▶ plaintext, or an error and nothing on disk
+//! put_file   tdfs Create ─▶ read, hash, seal (crypto::file) ─▶ the server's disk where it is shared, else parts by URL
+//! get_file   tdfs Get ─▶ read or fetch ─▶ open and check size and SHA-256 ─▶ plaintext, or an error and nothing on disk
 //! run        tms Get ─▶ the node that the task names ─▶ result
 //! ```
 //!
 //! Every connection is attested: the services that answer are of the deployment, and on the platforms, that the trust
 //! folder names. Plaintext is sealed before it leaves this process and opened nowhere else but in a function node.
 //!
-//! Client and tdfs share a disk: ciphertext is written and read where a file's record says it is.
+//! Files may be of any size: those over 256 MiB, or of unknown length, are sealed in chunks as they go, in little memory.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use client::{Contents, Settings, Simulation, Teehouse, records};
+//! use client::{Contents, Put, Settings, Simulation, Teehouse, Transfers, records};
 //! use types::secret::Secret;
 //!
 //! let alice = Teehouse::connect(Settings {
@@ -23,8 +23,10 @@
 //!     simulation: Simulation::Allowed,
 //!     user: "alice".parse()?,
 //!     token: Secret::new(std::env::var("TEEHOUSE_TOKEN")?),
+//!     transfers: Transfers::default(),
 //! })?;
-//! let file = alice.put_file(Contents::Lines("customers.txt".into()), "customers".parse()?, |_, _| {}).await?;
+//! let put = Put::named("customers".parse()?);
+//! let file = alice.put_file(Contents::Lines("customers.txt".into()), put, |_, _| {}).await?;
 //! let task = alice.create_task("psi", &["bob".parse()?], &[file.file_id]).await?;
 //! alice.wait(&task.task_id, |status| status != types::task::Status::Created, client::RUN_LIMIT).await?;
 //! alice.run(&task.task_id, None).await?;
@@ -42,10 +44,10 @@ pub mod records;
 mod request;
 mod task;
 
-pub use connect::{ConnectError, Settings, Teehouse};
+pub use connect::{ConnectError, Settings, Teehouse, Transfers};
 pub use crypto::file::Plaintext;
 pub use disk::{write_private, write_shared};
-pub use file::{Contents, FileError, StoredFile};
+pub use file::{Contents, FileError, Put, SINGLE_BYTES, StoredFile};
 pub use request::RequestError;
 pub use rpc::deployment::Simulation;
 pub use task::{RUN_LIMIT, TaskError};

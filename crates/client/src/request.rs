@@ -55,6 +55,18 @@ impl RequestError {
         }
     }
 
+    /// Whether the same may succeed a moment later.
+    pub fn is_passing(&self) -> bool {
+        use ErrorCode::{DeadlineExceeded, Internal, ResourceExhausted, Unavailable};
+        match self {
+            RequestError::Unreachable(_) => true,
+            RequestError::Refused(reply) => {
+                matches!(reply.code, DeadlineExceeded | Internal | ResourceExhausted | Unavailable)
+            }
+            RequestError::Untrusted { .. } | RequestError::Unexpected(_) => false,
+        }
+    }
+
     /// What to do about it, where there is something to be done.
     pub fn help(&self) -> Option<String> {
         match self {

@@ -44,11 +44,13 @@ pub enum Label {
     RootAuthority,
     /// What seals the chunks of one file, from its file key; context: the file's header and the key's nonce and ad.
     FileChunks,
+    /// Signs the URLs of files; no context.
+    FileUrls,
 }
 
 impl Label {
     /// Every label there is.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::StoreRoot,
         Self::StoreRecords,
         Self::StoreAnchor,
@@ -61,6 +63,7 @@ impl Label {
         Self::RootStore,
         Self::RootAuthority,
         Self::FileChunks,
+        Self::FileUrls,
     ];
 
     fn as_bytes(self) -> &'static [u8] {
@@ -77,6 +80,7 @@ impl Label {
             Self::RootStore => b"root store",
             Self::RootAuthority => b"root authority",
             Self::FileChunks => b"file chunks",
+            Self::FileUrls => b"file urls",
         }
     }
 }

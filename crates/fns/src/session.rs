@@ -18,7 +18,7 @@ use executor::{Failure, Limits, Output, ResultRule, StopSignal, Stopped};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use types::digest::Digest;
-use types::file::{AllowPolicy, PinnedFile, TaskFile};
+use types::file::{AllowPolicy, Format, PinnedFile, TaskFile};
 use types::id::{FileId, LeaseId, RequestId};
 use types::key::KeyConfig;
 use types::secret::Secret;
@@ -212,6 +212,7 @@ impl Session {
             task_id: self.plan.task_id.clone(),
             collaborator_list,
             allow_policy,
+            format: Format::Single,
         };
         let created = match self.node.services.tdfs.call(create).await.map_err(Error::call(OPERATION))? {
             tdfs_internal::Response::Create(created) => created,

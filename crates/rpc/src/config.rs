@@ -1,5 +1,6 @@
 //! `teehouse.toml`: every address, limit and path. Unknown keys are errors that name them.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -111,8 +112,40 @@ pub struct Tdfs {
     pub internal: SocketAddr,
     /// Where services reach it from other machines, when that is not where it listens.
     pub connect: Option<String>,
-    /// Where ciphertext files go; `files` in the data directory when absent.
-    pub files: Option<PathBuf>,
+    /// Where ciphertext goes: a folder, `file:///folder` or `s3://bucket/prefix`; `files` in the data directory when
+    /// absent.
+    pub files: Option<String>,
+    /// What an `s3://` address needs.
+    pub s3: S3,
+    /// Where users reach this service, for the URLs of files: `https://host:port`; the first of `hosts` and the port of
+    /// `external` when absent.
+    pub address: Option<String>,
+    /// How long the URLs of files hold.
+    pub url_seconds: u64,
+    /// After how long without a new part an upload is given up.
+    pub upload_hours: u64,
+}
+
+/// `[tdfs.s3]`: what is absent is taken from the environment (`AWS_ENDPOINT_URL`, `AWS_REGION`, …).
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct S3 {
+    /// The server, for stores other than Amazon's.
+    pub endpoint: Option<String>,
+    /// The region that requests are signed for.
+    pub region: Option<String>,
+    /// The name of the key that requests are signed with.
+    pub access_key_id: Option<String>,
+    /// The key that requests are signed with.
+    pub secret_access_key: Option<String>,
+    /// Whether plain HTTP will do.
+    pub allow_http: Option<bool>,
+}
+
+impl fmt::Debug for S3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3").field("endpoint", &self.endpoint).field("region", &self.region).finish_non_exhaustive()
+    }
 }
 
 /// `[tms]`
@@ -173,6 +206,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests that one listener works on at once.
     pub requests: usize,
+    /// Files that one listener takes or gives at once; each needs about 1 MiB of memory.
+    pub transfers: usize,
     /// Connections that one listener shakes hands with in a second, so that hostile ones leave the processors to kept
     /// ones; 0 is no limit.
     pub handshakes_per_second: u32,
@@ -190,8 +225,10 @@ pub struct Limits {
     pub lease_seconds: u64,
     /// How long requests in flight may take after the order to stop.
     pub drain_seconds: u64,
-    /// Largest file: one AEAD message is held in memory whole.
+    /// Largest file in one message, which is held in memory whole.
     pub file_bytes: u64,
+    /// Largest file in chunks.
+    pub chunked_bytes: u64,
     /// Largest sum of one task's outputs.
     pub output_bytes: u64,
     /// Files that one party may bring to a task.
@@ -230,7 +267,16 @@ impl Default for Kms {
 
 impl Default for Tdfs {
     fn default() -> Self {
-        Tdfs { external: local(Api::TdfsExternal), internal: local(Api::TdfsInternal), connect: None, files: None }
+        Tdfs {
+            external: local(Api::TdfsExternal),
+            internal: local(Api::TdfsInternal),
+            connect: None,
+            files: None,
+            s3: S3::default(),
+            address: None,
+            url_seconds: 900,
+            upload_hours: 24,
+        }
     }
 }
 
@@ -270,6 +316,7 @@ impl Default for Limits {
             buffered_bytes: 256 * MIB,
             connections: 4096,
             requests: 1024,
+            transfers: 64,
             handshakes_per_second: 1000,
             handshake_seconds: 10,
             header_seconds: 10,
@@ -279,6 +326,7 @@ impl Default for Limits {
             lease_seconds: 15,
             drain_seconds: 30,
             file_bytes: 2 << 30,
+            chunked_bytes: 1 << 40,
             output_bytes: 2 << 30,
             files_per_party: 64,
             collaborators: 64,
@@ -429,9 +477,10 @@ impl Config {
         self.collateral.folder.clone().unwrap_or_else(|| self.data_dir.join("collateral"))
     }
 
-    /// The folder for ciphertext.
-    pub fn files_dir(&self) -> PathBuf {
-        self.tdfs.files.clone().unwrap_or_else(|| self.data_dir.join("files"))
+    /// Where ciphertext goes: a folder or a URL.
+    pub fn files(&self) -> String {
+        let usual = || self.data_dir.join("files").to_string_lossy().into_owned();
+        self.tdfs.files.clone().unwrap_or_else(usual)
     }
 }
 

@@ -12,6 +12,7 @@ use types::error::ErrorReply;
 use types::service::Api;
 use types::wire::Request as _;
 
+use crate::bodies::Bodies;
 use crate::reply::{WireFault, describe};
 use crate::{Ctx, Peer, Protocol, Reply, Service};
 
@@ -19,6 +20,9 @@ use crate::{Ctx, Peer, Protocol, Reply, Service};
 pub(crate) trait Handler: Send + Sync + 'static {
     /// Which API it answers, for limits, documents and metrics.
     fn api(&self) -> Api;
+
+    /// What it does with files on their way.
+    fn bodies(&self) -> Option<&dyn Bodies>;
 
     /// Answers one request body.
     fn handle(&self, peer: Peer, body: Bytes) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>>;
@@ -30,6 +34,10 @@ pub(crate) struct Serve<S>(pub(crate) Arc<S>);
 impl<S: Service> Handler for Serve<S> {
     fn api(&self) -> Api {
         S::Protocol::API
+    }
+
+    fn bodies(&self) -> Option<&dyn Bodies> {
+        self.0.bodies()
     }
 
     fn handle(&self, peer: Peer, body: Bytes) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {

@@ -35,6 +35,7 @@ pub(crate) struct Gate {
     shutdown: Shutdown,
     requests: Budget,
     buffered: Budget,
+    transfers: Budget,
 }
 
 impl Gate {
@@ -56,12 +57,21 @@ impl Gate {
             shutdown,
             requests: Budget::new(limits.requests),
             buffered: Budget::new(limits.buffered_bytes),
+            transfers: Budget::new(limits.transfers),
         }
     }
 
     /// Returns once the listener is to stop.
     pub(crate) async fn stopping(&self) {
         self.shutdown.begun().await;
+    }
+
+    /// A place among the transfers, if one is free.
+    pub(crate) fn transfer(self: &Arc<Self>, slot: Arc<Slot>) -> Option<Transfer> {
+        self.transfers.take(1).then(|| {
+            slot.transfers.fetch_add(1, Ordering::AcqRel);
+            Transfer { gate: self.clone(), slot }
+        })
     }
 
     /// Whether the listener is to stop.
@@ -89,6 +99,26 @@ impl Budget {
     }
 }
 
+/// A file on its way; dropping it makes room for another.
+pub(crate) struct Transfer {
+    gate: Arc<Gate>,
+    slot: Arc<Slot>,
+}
+
+impl Transfer {
+    /// Something of it moved.
+    pub(crate) fn touch(&self) {
+        self.slot.touch();
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.slot.transfers.fetch_sub(1, Ordering::AcqRel);
+        self.gate.transfers.give_back(1);
+    }
+}
+
 /// What one request in progress holds; dropping it gives all of it back.
 pub(crate) struct Busy {
     gate: Arc<Gate>,
@@ -107,6 +137,11 @@ impl Busy {
         slot.touch();
         slot.begun.fetch_add(1, Ordering::AcqRel);
         Busy { gate, slot, unreserved, reserved: 0, entered: false }
+    }
+
+    /// The connection that it came on.
+    pub(crate) fn slot(&self) -> Arc<Slot> {
+        self.slot.clone()
     }
 
     /// Makes room for a request of so many bytes so far.
@@ -147,6 +182,8 @@ pub(crate) struct Slot {
     begun: AtomicUsize,
     /// Those of them that arrived whole and are worked on.
     in_flight: AtomicUsize,
+    /// Files on their way.
+    transfers: AtomicUsize,
     opened: Instant,
     /// When a request last began or ended, in milliseconds after `opened`.
     last_used: AtomicU64,
@@ -159,6 +196,7 @@ impl Slot {
         Slot {
             begun: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
+            transfers: AtomicUsize::new(0),
             opened: Instant::now(),
             last_used: AtomicU64::new(0),
             evicted: AtomicBool::new(false),
@@ -183,6 +221,11 @@ impl Slot {
     /// How long nothing of a request arrived, nor was it worked on; `None` while that is so.
     pub(crate) fn quiet_for(&self) -> Option<Duration> {
         (self.begun.load(Ordering::Acquire) == 0).then(|| self.since_used())
+    }
+
+    /// For how long nothing moved of files that are on their way; `None` when there are none.
+    pub(crate) fn stalled_for(&self) -> Option<Duration> {
+        (self.transfers.load(Ordering::Acquire) > 0).then(|| self.since_used())
     }
 
     fn since_used(&self) -> Duration {

@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::service::service_fn;
@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use types::error::ErrorCode;
 use types::id::RequestId;
 
+use crate::bodies::{self, Answer};
 use crate::caller::Caller;
 use crate::gate::{Busy, Gate, Slot, UNRESERVED_BYTES};
 use crate::header::{HeaderTimeout, Phase};
@@ -81,6 +82,7 @@ async fn drive<C: Future>(connection: C, finish: impl FnOnce(Pin<&mut C>), gate:
     let patience = tokio::select! {
         _ = connection.as_mut() => return,
         () = quiet(slot, gate.times.idle) => gate.times.request,
+        () = stalled(slot, gate.times.request) => return,
         () = gate.stopping() => LAST_ANSWER,
     };
     finish(connection.as_mut());
@@ -101,14 +103,30 @@ async fn quiet(slot: &Slot, long: Duration) {
     }
 }
 
+/// Returns when files are on their way and nothing of them moved for so long.
+async fn stalled(slot: &Slot, long: Duration) {
+    loop {
+        match slot.stalled_for() {
+            Some(so_far) if so_far >= long => return,
+            so_far => tokio::time::sleep(long - so_far.unwrap_or(Duration::ZERO)).await,
+        }
+    }
+}
+
 async fn respond(
     request: Request<Incoming>,
     caller: Caller,
     unreserved: usize,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Answer>, Infallible> {
     let Caller { peer, session, gate, slot } = caller;
-    let (head, body) = request.into_parts();
     let mut busy = Busy::new(gate.clone(), slot, unreserved);
+    if let Some(bodies) = gate.handler.bodies().filter(|_| request.uri().path().starts_with(bodies::PREFIX)) {
+        return Ok(match session.check() {
+            Ok(()) => bodies::respond(request, bodies, &gate, busy).await,
+            Err(fault) => response(refusal(&fault)).map(Either::Left),
+        });
+    }
+    let (head, body) = request.into_parts();
     // Whatever the answer is, the body is read to its end: a connection with a rest of one could not go on.
     let body = receive(body, &gate, &mut busy).await;
     let reply = match (head.method, head.uri.path(), body) {
@@ -124,14 +142,16 @@ async fn respond(
             Some(reply) => reply,
             None => refusal(&WireFault::NotAboutAttestation),
         },
-        (Method::GET | Method::HEAD, "/healthz", _) => return Ok(document(gate.health.clone())),
-        (Method::GET | Method::HEAD, "/openapi.json", _) => return Ok(document(gate.openapi.clone())),
+        (Method::GET | Method::HEAD, "/healthz", _) => return Ok(document(gate.health.clone()).map(Either::Left)),
+        (Method::GET | Method::HEAD, "/openapi.json", _) => {
+            return Ok(document(gate.openapi.clone()).map(Either::Left));
+        }
         _ => refusal(&WireFault::NoSuchPath),
     };
-    Ok(response(reply))
+    Ok(response(reply).map(Either::Left))
 }
 
-fn refusal(fault: &dyn Fault) -> Reply {
+pub(crate) fn refusal(fault: &dyn Fault) -> Reply {
     Reply::failure(&describe(fault, &RequestId::fresh()))
 }
 
@@ -164,7 +184,7 @@ async fn within<F: Future>(end: Instant, future: F) -> Result<F::Output, WireFau
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-fn response(reply: Reply) -> Response<Full<Bytes>> {
+pub(crate) fn response(reply: Reply) -> Response<Full<Bytes>> {
     let status = StatusCode::from_u16(reply.status()).expect("every code has a status");
     let busy = reply.code() == Some(ErrorCode::ResourceExhausted);
     let mut response = Response::new(Full::new(reply.into_body()));

@@ -11,11 +11,13 @@
 
 mod attestation;
 pub mod authn;
+pub mod bodies;
 mod caller;
 pub mod client;
 mod collateral;
 pub mod config;
 mod connection;
+pub mod courier;
 mod ctx;
 pub mod daemon;
 pub mod deployment;

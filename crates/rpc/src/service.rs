@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use types::error::ErrorCode;
 
+use crate::bodies::Bodies;
 use crate::{Ctx, Protocol};
 
 /// A failure that has two sides: `Display` and its sources go to the log, code and message go to the caller.
@@ -27,6 +28,11 @@ pub trait Service: Send + Sync + 'static {
     type Protocol: Protocol;
     /// Its failures.
     type Error: Fault;
+
+    /// What it does with files on their way, if that is its business.
+    fn bodies(&self) -> Option<&dyn Bodies> {
+        None
+    }
 
     /// Answers one request.
     ///

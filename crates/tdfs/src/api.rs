@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rpc::authn::authenticate;
+use rpc::bodies::Bodies;
 use rpc::{Ctx, Service, protocol};
 use types::wire::{tdfs_external as external, tdfs_internal as internal};
 
@@ -15,8 +16,12 @@ impl Service for External {
     type Protocol = protocol::TdfsExternal;
     type Error = Error;
 
+    fn bodies(&self) -> Option<&dyn Bodies> {
+        Some(&*self.0)
+    }
+
     async fn call(&self, ctx: Ctx, request: external::Request) -> Result<external::Response, Error> {
-        use external::{FoundFile, Request, Response};
+        use external::{FoundFile, Request, Response, UploadCompleted};
         let tdfs = &self.0;
         match request {
             Request::Create(create) => {
@@ -25,15 +30,24 @@ impl Service for External {
             }
             Request::Get(get) => {
                 let caller = authenticate(&*tdfs.identity, get.user_id, &get.user_token).await?;
-                Ok(Response::Get(FoundFile { file_info: tdfs.get(&caller, get.file_id).await? }))
+                Ok(Response::Get(FoundFile { file_info: tdfs.get(&caller, get.file_id, ctx.now).await? }))
             }
             Request::List(list) => {
-                let caller = authenticate(&*tdfs.identity, list.user_id, &list.user_token).await?;
-                Ok(Response::List(tdfs.list(&caller, list.limit, list.cursor).await?))
+                let caller = authenticate(&*tdfs.identity, list.user_id.clone(), &list.user_token).await?;
+                Ok(Response::List(tdfs.list(&caller, list).await?))
             }
             Request::Delete(delete) => {
                 let caller = authenticate(&*tdfs.identity, delete.user_id, &delete.user_token).await?;
                 Ok(Response::Delete(FoundFile { file_info: tdfs.delete(caller, delete.file_id).await? }))
+            }
+            Request::Upload(upload) => {
+                let caller = authenticate(&*tdfs.identity, upload.user_id.clone(), &upload.user_token).await?;
+                Ok(Response::Upload(tdfs.continue_upload(&caller, upload, ctx.now).await?))
+            }
+            Request::CompleteUpload(complete) => {
+                let caller = authenticate(&*tdfs.identity, complete.user_id.clone(), &complete.user_token).await?;
+                tdfs.complete_upload(&caller, complete).await?;
+                Ok(Response::CompleteUpload(UploadCompleted { success: true }))
             }
         }
     }

@@ -12,6 +12,10 @@ use crate::file::FileRow;
 #[derive(Debug)]
 pub enum Read {}
 
+/// Uploading a file's content.
+#[derive(Debug)]
+pub enum Write {}
+
 /// Removing a file.
 #[derive(Debug)]
 pub enum Delete {}
@@ -53,11 +57,23 @@ pub fn read_as(user: &UserId, id: &FileId, row: &FileRow) -> Result<Permit<Read>
     }
 }
 
+/// The owner alone may upload a file's content.
+///
+/// # Errors
+/// To readers it says so; to everyone else the file does not exist.
+pub fn write(principal: &Principal, id: &FileId, row: &FileRow) -> Result<Permit<Write>, Error> {
+    owned(principal, id, row)
+}
+
 /// The owner alone may remove a file.
 ///
 /// # Errors
 /// To readers it says so; to everyone else the file does not exist.
 pub fn delete(principal: &Principal, id: &FileId, row: &FileRow) -> Result<Permit<Delete>, Error> {
+    owned(principal, id, row)
+}
+
+fn owned<A>(principal: &Principal, id: &FileId, row: &FileRow) -> Result<Permit<A>, Error> {
     match principal.user() {
         user if *user == row.owner => Ok(Permit::new(id)),
         user if may_read(user, row) => Err(Error::NotOwner(id.clone())),
@@ -90,6 +106,9 @@ mod tests {
             key_id: "k".parse().expect("short"),
             sequence: 0,
             created: types::time::UnixMillis(0),
+            format: types::file::Format::Single,
+            layout: blobs::Layout::Whole,
+            open: false,
         }
     }
 

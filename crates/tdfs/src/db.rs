@@ -1,7 +1,10 @@
 //! The tdfs's tables.
 
+use blobs::Layout;
 use store::{NewestFirst, Range, Records, Store, StoreError, Table, Transaction};
+use types::digest::Digest;
 use types::id::{FileId, KeyId, TaskId};
+use types::time::UnixMillis;
 use types::user::UserId;
 
 use crate::Error;
@@ -20,6 +23,10 @@ const HELD: Table<(String, String), ()> = Table::new("holds by task");
 const OUTPUTS: Table<(String, String), ()> = Table::new("outputs by task");
 /// Keys whose file is gone, until the kms has removed them too.
 const DOOMED_KEYS: Table<String, ()> = Table::new("keys to remove");
+/// Ciphertext whose file is gone, until it is removed too.
+const DOOMED_CIPHERTEXT: Table<String, ()> = Table::new("ciphertext to remove");
+/// Files whose size and digest are still to be declared.
+const OPEN: Table<String, UnixMillis> = Table::new("open uploads");
 
 pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow) -> Result<(), StoreError> {
     store
@@ -28,6 +35,9 @@ pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow) -> Result<()
             tx.insert(&OWNED, (row.owner.as_str(), NewestFirst(row.sequence)), &id)?;
             if let Some(task) = &row.task_id {
                 tx.insert(&OUTPUTS, (task.as_str(), id.as_str()), &())?;
+            }
+            if row.open {
+                tx.insert(&OPEN, id.as_str(), &row.created)?;
             }
             tx.insert(&FILES, id.as_str(), &row)
         })
@@ -44,7 +54,8 @@ pub(crate) async fn list(
     owner: UserId,
     after: Option<u64>,
     limit: usize,
-) -> Result<(Vec<FileId>, Option<u64>), StoreError> {
+    details: bool,
+) -> Result<(Vec<(FileId, Option<FileRow>)>, Option<u64>), StoreError> {
     store
         .read(move |snapshot| {
             let mut range = Range::starting_with(owner.as_str());
@@ -55,7 +66,11 @@ pub(crate) async fn list(
             let more = rows.len() > limit;
             rows.truncate(limit);
             let next = rows.last().filter(|_| more).map(|((_, NewestFirst(sequence)), _)| *sequence);
-            Ok((rows.into_iter().map(|(_, id)| id).collect(), next))
+            let described = |(_, id): (_, FileId)| {
+                let row = if details { snapshot.get(&FILES, id.as_str())? } else { None };
+                Ok((id, row))
+            };
+            Ok((rows.into_iter().map(described).collect::<Result<_, StoreError>>()?, next))
         })
         .await
 }
@@ -84,14 +99,69 @@ fn remove(tx: &mut Transaction<'_>, permit: &Permit<Delete>, row: &FileRow) -> R
     Ok(forget(tx, file, row)?)
 }
 
-/// Removes a file's rows and dooms its key.
+/// Removes a file's rows and dooms its key and its ciphertext.
 fn forget(tx: &mut Transaction<'_>, file: &FileId, row: &FileRow) -> Result<(), StoreError> {
     tx.remove(&FILES, file.as_str())?;
     tx.remove(&OWNED, (row.owner.as_str(), NewestFirst(row.sequence)))?;
     if let Some(task) = &row.task_id {
         tx.remove(&OUTPUTS, (task.as_str(), file.as_str()))?;
     }
+    tx.remove(&OPEN, file.as_str())?;
+    tx.insert(&DOOMED_CIPHERTEXT, file.as_str(), &())?;
     tx.insert(&DOOMED_KEYS, row.key_id.as_str(), &())
+}
+
+/// What an upload turned out to hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Completed {
+    pub(crate) sha256: Digest,
+    pub(crate) size: u64,
+    pub(crate) layout: Layout,
+}
+
+/// Makes a file of an upload whose ciphertext is whole. A file that is gone meanwhile stays so.
+pub(crate) async fn complete(store: &Store, id: FileId, completed: Completed) -> Result<(), Error> {
+    store
+        .write(move |tx| {
+            let row = tx.get(&FILES, id.as_str())?.ok_or_else(|| Error::NoSuchFile(id.clone()))?;
+            if !row.open && row.layout == completed.layout {
+                return Ok(());
+            }
+            let Completed { sha256, size, layout } = completed;
+            tx.remove(&OPEN, id.as_str())?;
+            Ok(tx.insert(&FILES, id.as_str(), &FileRow { sha256, size, layout, open: false, ..row })?)
+        })
+        .await
+}
+
+/// Uploads that were begun before this, and whose content was not declared since.
+pub(crate) async fn open_since_before(store: &Store, before: UnixMillis) -> Result<Vec<FileId>, StoreError> {
+    let rows = store.read(move |snapshot| snapshot.scan(&OPEN, .., usize::MAX)).await?;
+    Ok(rows.into_iter().filter(|(_, begun)| *begun < before).filter_map(|(id, _)| id.parse().ok()).collect())
+}
+
+/// Removes a file whose upload was given up, unless it is complete or a task holds it.
+pub(crate) async fn give_up(store: &Store, id: FileId) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            let held = !tx.scan(&HOLDS, Range::starting_with(id.as_str()), 1)?.is_empty();
+            match tx.get(&FILES, id.as_str())? {
+                Some(row) if !held => forget(tx, &id, &row),
+                _ => Ok(()),
+            }
+        })
+        .await
+}
+
+/// Ciphertext that has still to be removed.
+pub(crate) async fn doomed_ciphertext(store: &Store, limit: usize) -> Result<Vec<FileId>, StoreError> {
+    let rows = store.read(move |snapshot| snapshot.scan(&DOOMED_CIPHERTEXT, .., limit)).await?;
+    Ok(rows.into_iter().filter_map(|(file, ())| file.parse().ok()).collect())
+}
+
+/// Ciphertext was removed.
+pub(crate) async fn ciphertext_is_gone(store: &Store, file: FileId) -> Result<(), StoreError> {
+    store.write(move |tx| tx.remove(&DOOMED_CIPHERTEXT, file.as_str()).map(|_| ())).await
 }
 
 /// Holds files for a task, all or none; returns their rows.
@@ -107,6 +177,9 @@ pub(crate) async fn hold(
             for file in &files {
                 let row = tx.get(&FILES, file.as_str())?.ok_or_else(|| Error::NoSuchFile(file.clone()))?;
                 readable(file, &row)?;
+                if row.open {
+                    return Err(Error::Incomplete(file.clone()));
+                }
                 tx.insert(&HOLDS, (file.as_str(), task.as_str()), &())?;
                 tx.insert(&HELD, (task.as_str(), file.as_str()), &())?;
                 rows.push(row);
@@ -116,9 +189,9 @@ pub(crate) async fn hold(
         .await
 }
 
-/// Releases every file that an ended task holds, and removes its outputs but those that it lists. Returns what it
-/// removed.
-pub(crate) async fn end_task(store: &Store, task: TaskId, listed: Vec<FileId>) -> Result<Vec<FileId>, StoreError> {
+/// Releases every file that an ended task holds, and removes its outputs but those that it lists. Returns whether it
+/// removed any.
+pub(crate) async fn end_task(store: &Store, task: TaskId, listed: Vec<FileId>) -> Result<bool, StoreError> {
     store
         .write(move |tx| {
             for ((task, file), ()) in tx.scan(&HELD, Range::starting_with(task.as_str()), usize::MAX)? {
@@ -130,14 +203,14 @@ pub(crate) async fn end_task(store: &Store, task: TaskId, listed: Vec<FileId>) -
         .await
 }
 
-fn remove_unlisted(tx: &mut Transaction<'_>, task: &TaskId, listed: &[FileId]) -> Result<Vec<FileId>, StoreError> {
-    let mut removed = Vec::new();
+fn remove_unlisted(tx: &mut Transaction<'_>, task: &TaskId, listed: &[FileId]) -> Result<bool, StoreError> {
+    let mut removed = false;
     for ((_, file), ()) in tx.scan(&OUTPUTS, Range::starting_with(task.as_str()), usize::MAX)? {
         tx.remove(&OUTPUTS, (task.as_str(), file.as_str()))?;
         let Some(id) = file.parse().ok().filter(|id| !listed.contains(id)) else { continue };
         if let Some(row) = tx.get(&FILES, file.as_str())? {
             forget(tx, &id, &row)?;
-            removed.push(id);
+            removed = true;
         }
     }
     Ok(removed)

@@ -1,5 +1,6 @@
 //! What can go wrong in the tdfs.
 
+use blobs::Reason;
 use rpc::authn::AuthnError;
 use rpc::{CallError, Fault};
 use store::StoreError;
@@ -21,6 +22,37 @@ pub enum Error {
     /// A task has the file as input.
     #[error("file {0} is an input of a task that has not ended")]
     InUse(FileId),
+    /// A URL that this tdfs did not make.
+    #[error("the URL's signature is not this service's")]
+    BadUrl,
+    /// A URL whose time is over.
+    #[error("the URL's time is over; ask for another")]
+    UrlExpired,
+    /// A URL for something else.
+    #[error("the URL is not for {0}")]
+    OtherOperation(&'static str),
+    /// The upload is not complete.
+    #[error("file {0} is not complete: its upload has not ended")]
+    Incomplete(FileId),
+    /// The file has its ciphertext.
+    #[error("file {0} is complete; declare another to upload other content")]
+    Complete(FileId),
+    /// The upload has not the length of what was declared.
+    #[error("file {file} takes {expected}, not {found} bytes")]
+    WrongLength {
+        /// Which file.
+        file: FileId,
+        /// What was declared comes to.
+        expected: String,
+        /// What was sent.
+        found: u64,
+    },
+    /// Something else was declared before.
+    #[error("file {0} was declared with another size or digest")]
+    OtherDeclared(FileId),
+    /// The ciphertext's place failed or refused.
+    #[error("where ciphertext is kept")]
+    Blobs(#[from] blobs::Error),
     /// A field's value is out of range.
     #[error("field `{field}`: {rule}")]
     Field {
@@ -32,6 +64,15 @@ pub enum Error {
     /// The file is larger than this deployment takes.
     #[error("field `file_size`: files are at most {limit} bytes here")]
     TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The file is too large for one message, but not for chunks.
+    #[error(
+        "field `file_size`: files in one message are at most {limit} bytes here; use the chunked format \
+         (`format`: `chunked`), which takes larger ones"
+    )]
+    TooLargeForOne {
         /// The limit, in bytes.
         limit: u64,
     },
@@ -48,10 +89,14 @@ impl Fault for Error {
         match self {
             Error::Authn(error) => error.code(),
             Error::NoSuchFile(_) => ErrorCode::NotFound,
-            Error::NotOwner(_) => ErrorCode::PermissionDenied,
-            Error::InUse(_) => ErrorCode::Conflict,
+            Error::NotOwner(_) | Error::BadUrl | Error::UrlExpired | Error::OtherOperation(_) => {
+                ErrorCode::PermissionDenied
+            }
+            Error::InUse(_) | Error::Complete(_) => ErrorCode::Conflict,
+            Error::Incomplete(_) | Error::WrongLength { .. } | Error::OtherDeclared(_) => ErrorCode::PreconditionFailed,
             Error::Field { .. } => ErrorCode::InvalidRequest,
-            Error::TooLarge { .. } => ErrorCode::PayloadTooLarge,
+            Error::TooLarge { .. } | Error::TooLargeForOne { .. } => ErrorCode::PayloadTooLarge,
+            Error::Blobs(error) => blobs_code(error),
             Error::Kms(error) => error.code(),
             Error::Store(_) => ErrorCode::Internal,
         }
@@ -66,18 +111,26 @@ impl Fault for Error {
     }
 }
 
+/// What a failure of the ciphertext's place means to a caller.
+fn blobs_code(error: &blobs::Error) -> ErrorCode {
+    match error.reason() {
+        Reason::Missing => ErrorCode::NotFound,
+        Reason::Exists | Reason::Superseded => ErrorCode::Conflict,
+        Reason::Incomplete { .. } | Reason::PastTheEnd { .. } | Reason::TooShort { .. } | Reason::Damaged => {
+            ErrorCode::PreconditionFailed
+        }
+        Reason::TooLarge | Reason::TooLong { .. } => ErrorCode::PayloadTooLarge,
+        Reason::Body(_) => ErrorCode::InvalidRequest,
+        Reason::Full(_) => ErrorCode::ResourceExhausted,
+        Reason::Stopping => ErrorCode::Unavailable,
+        _ => ErrorCode::Internal,
+    }
+}
+
 /// Why the tdfs can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The store can't be opened.
     #[error("the tdfs's store can't be opened")]
     Store(#[from] store::OpenError),
-    /// The folder for ciphertext can't be made.
-    #[error("the folder {path} can't be made")]
-    Files {
-        /// The folder.
-        path: std::path::PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }

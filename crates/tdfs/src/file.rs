@@ -1,8 +1,9 @@
 //! A file's record.
 
+use blobs::Layout;
 use serde::{Deserialize, Serialize};
 use types::digest::Digest;
-use types::file::{AllowPolicy, FileName};
+use types::file::{AllowPolicy, FileName, Format};
 use types::id::{KeyId, TaskId};
 use types::time::UnixMillis;
 use types::user::UserId;
@@ -30,4 +31,13 @@ pub struct FileRow {
     pub sequence: u64,
     /// When it was declared.
     pub created: UnixMillis,
+    /// How the plaintext is sealed.
+    #[serde(default)]
+    pub format: Format,
+    /// How the ciphertext is kept.
+    #[serde(default)]
+    pub layout: Layout,
+    /// Whether size and digest are still to be declared; they are those of nothing until then.
+    #[serde(default)]
+    pub open: bool,
 }

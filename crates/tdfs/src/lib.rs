@@ -8,8 +8,11 @@ pub mod authz;
 mod db;
 mod error;
 pub mod file;
+mod house;
 mod service;
 mod start;
+mod transfer;
+mod url;
 
 pub use api::{External, Internal};
 pub use error::{Error, OpenError};

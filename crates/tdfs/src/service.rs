@@ -1,105 +1,80 @@
 //! What the tdfs does.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use blobs::{Blobs, Layout};
 use crypto::SealingKey;
+use crypto::hash::Sha256;
 use rpc::authn::{Identity, Principal};
 use rpc::config::LIST_PAGE;
 use rpc::protocol::Kms;
-use rpc::shutdown::Shutdown;
 use rpc::{CallError, Client};
 use store::{Options, Store};
 use tokio::sync::Notify;
-use types::file::{AllowPolicy, PinnedFile};
+use types::digest::Digest;
+use types::file::{AllowPolicy, Format, PinnedFile};
 use types::id::{FileId, KeyId, TaskId};
 use types::key::KeyConfig;
 use types::time::UnixMillis;
 use types::user::UserId;
 use types::wire::kms;
-use types::wire::tdfs_external::{CreateFile, CreatedFile, FileInfo, FileList};
+use types::wire::tdfs_external::{CreateFile, CreatedFile, FileEntry, FileInfo, FileList, ListFiles};
 use types::wire::tdfs_internal::{CreateOutput, FileRecord};
 
 use crate::file::FileRow;
+use crate::transfer::{Downloads, id};
+use crate::url::Urls;
 use crate::{Error, OpenError, authz, db};
 
 /// What the tdfs is told by its configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where ciphertext goes.
-    pub files_dir: PathBuf,
-    /// Largest file, in bytes.
+    /// The address of this service on the user plane, as users see it: `https://host:port`.
+    pub address: String,
+    /// Largest file in one message, in bytes.
     pub file_bytes: u64,
+    /// Largest file in chunks, in bytes.
+    pub chunked_bytes: u64,
+    /// How long the URLs of files hold.
+    pub url_lifetime: Duration,
+    /// After how long without a part an upload is given up.
+    pub upload_lifetime: Duration,
 }
-
-/// Keys that one round of removing asks the kms about.
-const DOOMED_AT_ONCE: usize = 100;
-
-/// How often keys that could not be removed are tried again.
-const RETRY: Duration = Duration::from_secs(30);
 
 /// The trusted file service over one sealed store.
 pub struct Tdfs {
-    store: Store,
-    kms: Client<Kms>,
+    pub(crate) store: Store,
+    pub(crate) kms: Client<Kms>,
     pub(crate) identity: Arc<dyn Identity>,
-    settings: Settings,
-    /// There are keys to remove.
-    house: Notify,
+    pub(crate) settings: Settings,
+    pub(crate) blobs: Blobs,
+    pub(crate) urls: Urls,
+    /// There are keys or ciphertext to remove.
+    pub(crate) house: Notify,
 }
 
 impl Tdfs {
-    /// Opens the file store of a data directory, or makes it, and the folder for ciphertext.
+    /// Opens the file store of a data directory, or makes it, beside the place of ciphertext.
     ///
     /// # Errors
-    /// When the store can't be opened with this sealing key, or the folder can't be made.
+    /// When the store can't be opened with this sealing key.
     pub fn open(
         data_dir: &Path,
         sealing_key: &SealingKey,
         kms: Client<Kms>,
         identity: Arc<dyn Identity>,
-        settings: Settings,
+        (blobs, settings): (Blobs, Settings),
     ) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(&settings.files_dir)
-            .map_err(|source| OpenError::Files { path: settings.files_dir.clone(), source })?;
         let store = Store::open(&data_dir.join("tdfs.redb"), sealing_key, Options::default())?;
-        Ok(Tdfs { store, kms, identity, settings, house: Notify::new() })
+        let urls = Urls::new(sealing_key, settings.address.clone(), settings.url_lifetime);
+        Ok(Tdfs { store, kms, identity, settings, blobs, urls, house: Notify::new() })
     }
 
     /// Closes the store; when this returns, another process can open it.
     pub async fn close(&self) {
         self.store.clone().close().await;
-    }
-
-    /// Removes the keys of deleted files that the kms could not remove at once, until the order to stop.
-    pub async fn keep_house(self: Arc<Self>, shutdown: Shutdown) {
-        loop {
-            if let Err(error) = self.remove_doomed_keys().await {
-                tracing::warn!(%error, "keys of deleted files wait for the kms");
-            }
-            tokio::select! {
-                () = self.house.notified() => {}
-                () = tokio::time::sleep(RETRY) => {}
-                () = shutdown.begun() => return,
-            }
-        }
-    }
-
-    async fn remove_doomed_keys(&self) -> Result<(), Error> {
-        for key in db::doomed_keys(&self.store, DOOMED_AT_ONCE).await? {
-            self.remove_key(key).await?;
-        }
-        Ok(())
-    }
-
-    /// Removes a doomed key; one that is gone already is as good.
-    async fn remove_key(&self, key_id: KeyId) -> Result<(), Error> {
-        match self.kms.call(kms::DeleteKey { key_id: key_id.clone() }).await {
-            Err(error) if !error.is_not_found() => return Err(error.into()),
-            _ => {}
-        }
-        Ok(db::key_is_gone(&self.store, key_id).await?)
     }
 
     /// Declares a user's file.
@@ -109,19 +84,24 @@ impl Tdfs {
         create: CreateFile,
         now: UnixMillis,
     ) -> Result<CreatedFile, Error> {
+        let declared = declared(&create)?;
+        let (size, sha256) = declared.unwrap_or((0, nothing()));
         let row = |key_id| FileRow {
             owner: owner.user().clone(),
             name: create.file_name,
-            sha256: create.sha256,
-            size: create.file_size,
+            sha256,
+            size,
             task_id: None,
             collaborators: Vec::new(),
             allow_policy: AllowPolicy::Owner,
             key_id,
             sequence: 0,
             created: now,
+            format: create.format,
+            layout: Layout::Whole,
+            open: declared.is_none(),
         };
-        self.declare(create.file_size, row).await
+        self.declare((size, create.format), row, now).await
     }
 
     /// Declares a task's output.
@@ -142,18 +122,41 @@ impl Tdfs {
             key_id,
             sequence: 0,
             created: now,
+            format: create.format,
+            layout: Layout::Whole,
+            open: false,
         };
-        self.declare(create.file_size, row).await
+        self.declare((create.file_size, create.format), row, now).await
     }
 
-    async fn declare(&self, size: u64, row: impl FnOnce(KeyId) -> FileRow) -> Result<CreatedFile, Error> {
-        if size > self.settings.file_bytes {
-            return Err(Error::TooLarge { limit: self.settings.file_bytes });
-        }
+    async fn declare(
+        &self,
+        (size, format): (u64, Format),
+        row: impl FnOnce(KeyId) -> FileRow,
+        now: UnixMillis,
+    ) -> Result<CreatedFile, Error> {
+        self.check_size(size, format)?;
         let (key_id, key_config) = self.make_key().await?;
         let file_id = FileId::from_random(crypto::random::bytes());
-        db::insert(&self.store, file_id.clone(), row(key_id)).await?;
-        Ok(CreatedFile { access_path: self.access_path(&file_id), file_id, key_config })
+        let row = row(key_id);
+        let open = row.open;
+        db::insert(&self.store, file_id.clone(), row).await?;
+        let upload_url = if open { None } else { Some(self.upload_url(&file_id, None, now).await?) };
+        let (access_path, volume) = (self.access_path(&file_id)?, self.volume());
+        Ok(CreatedFile { access_path, file_id, key_config, upload_url, volume })
+    }
+
+    /// Refuses a plaintext that is too large for its format.
+    pub(crate) fn check_size(&self, size: u64, format: Format) -> Result<(), Error> {
+        let Settings { file_bytes, chunked_bytes, .. } = self.settings;
+        match format {
+            Format::Single if size > file_bytes && size <= chunked_bytes => {
+                Err(Error::TooLargeForOne { limit: file_bytes })
+            }
+            Format::Single if size > file_bytes => Err(Error::TooLarge { limit: file_bytes.max(chunked_bytes) }),
+            Format::Chunked if size > chunked_bytes => Err(Error::TooLarge { limit: chunked_bytes }),
+            _ => Ok(()),
+        }
     }
 
     async fn make_key(&self) -> Result<(KeyId, KeyConfig), Error> {
@@ -170,56 +173,64 @@ impl Tdfs {
         }
     }
 
-    fn access_path(&self, id: &FileId) -> String {
-        self.settings.files_dir.join(id.as_str()).to_string_lossy().into_owned()
-    }
-
     /// Returns a file to somebody who may read it.
-    pub(crate) async fn get(&self, principal: &Principal, id: FileId) -> Result<FileInfo, Error> {
+    pub(crate) async fn get(&self, principal: &Principal, id: FileId, now: UnixMillis) -> Result<FileInfo, Error> {
         let row = self.row(&id).await?;
         let permit = authz::read(principal, &id, &row)?;
         let key_config = self.key(&row.key_id).await?;
-        Ok(self.info(permit.file(), row, key_config))
+        let downloads = self.downloads(&id, &row, now).await?;
+        self.info(permit.file(), row, key_config, downloads)
     }
 
-    async fn row(&self, id: &FileId) -> Result<FileRow, Error> {
+    fn access_path(&self, file: &FileId) -> Result<String, Error> {
+        Ok(self.blobs.access_path(&id(file)?))
+    }
+
+    fn volume(&self) -> Option<String> {
+        self.blobs.volume().map(str::to_owned)
+    }
+
+    pub(crate) async fn row(&self, id: &FileId) -> Result<FileRow, Error> {
         db::get(&self.store, id.clone()).await?.ok_or_else(|| Error::NoSuchFile(id.clone()))
     }
 
-    fn info(&self, id: &FileId, row: FileRow, key_config: KeyConfig) -> FileInfo {
-        FileInfo {
+    fn info(&self, id: &FileId, row: FileRow, key_config: KeyConfig, downloads: Downloads) -> Result<FileInfo, Error> {
+        let Downloads { url, parts } = downloads;
+        Ok(FileInfo {
             user_id: row.owner,
             file_name: row.name,
             sha256: row.sha256,
             file_size: row.size,
-            access_path: self.access_path(id),
+            access_path: self.access_path(id)?,
             task_id: row.task_id,
             collaborator_list: row.collaborators,
             key_config,
-        }
+            format: row.format,
+            created_ms: row.created,
+            incomplete: row.open,
+            download_url: url,
+            download_parts: parts,
+            volume: self.volume(),
+        })
     }
 
     /// One page of the caller's files.
-    pub(crate) async fn list(
-        &self,
-        principal: &Principal,
-        limit: Option<u32>,
-        cursor: Option<String>,
-    ) -> Result<FileList, Error> {
+    pub(crate) async fn list(&self, principal: &Principal, list: ListFiles) -> Result<FileList, Error> {
+        let ListFiles { limit, cursor, details, .. } = list;
         let (limit, after) = page(limit, cursor)?;
-        let (list, next) = db::list(&self.store, principal.user().clone(), after, limit).await?;
-        Ok(FileList { list, next_cursor: next.map(|sequence| sequence.to_string()) })
+        let (rows, next) = db::list(&self.store, principal.user().clone(), after, limit, details).await?;
+        let files = rows.iter().filter_map(|(id, row)| Some(entry(id, row.as_ref()?))).collect();
+        let list = rows.into_iter().map(|(id, _)| id).collect();
+        Ok(FileList { list, files, next_cursor: next.map(|sequence| sequence.to_string()) })
     }
 
-    /// Removes a file: its record at once, its key at once or as soon as the kms can.
+    /// Removes a file: its record at once, its key and its ciphertext at once or as soon as that can be done.
     pub(crate) async fn delete(&self, principal: Principal, id: FileId) -> Result<FileInfo, Error> {
         // The key is fetched first: while the kms can't be asked, nothing is removed.
         let key_config = self.key(&self.deletable(&principal, &id).await?.key_id).await?;
         let row = db::delete(&self.store, id.clone(), move |id, row| authz::delete(&principal, id, row)).await?;
-        if let Err(error) = self.remove_key(row.key_id.clone()).await {
-            tracing::warn!(%error, "the key of a deleted file waits for the kms");
-        }
-        Ok(self.info(&id, row, key_config))
+        self.clear_away(&id, &row).await;
+        self.info(&id, row, key_config, Downloads::default())
     }
 
     async fn deletable(&self, principal: &Principal, id: &FileId) -> Result<FileRow, Error> {
@@ -231,16 +242,22 @@ impl Tdfs {
     /// Returns a file's record to a service.
     pub(crate) async fn record(&self, id: FileId) -> Result<FileRecord, Error> {
         let row = self.row(&id).await?;
+        if row.open {
+            return Err(Error::Incomplete(id));
+        }
+        let download = self.record_downloads(&id, &row).await?;
         Ok(FileRecord {
             user_id: row.owner,
             file_name: row.name,
             sha256: row.sha256,
             file_size: row.size,
-            access_path: self.access_path(&id),
+            access_path: self.access_path(&id)?,
             task_id: row.task_id,
             collaborator_list: row.collaborators,
             allow_policy: row.allow_policy,
             key_id: row.key_id,
+            format: row.format,
+            download,
         })
     }
 
@@ -260,15 +277,39 @@ impl Tdfs {
 
     /// Releases what an ended task holds, and removes what it made without listing it: record, key and ciphertext.
     pub(crate) async fn end_task(&self, task: TaskId, outputs: Vec<FileId>) -> Result<(), Error> {
-        let removed = db::end_task(&self.store, task, outputs).await?;
-        if !removed.is_empty() {
+        if db::end_task(&self.store, task, outputs).await? {
             self.house.notify_one();
         }
-        for path in removed.iter().map(|id| self.access_path(id)) {
-            // Without its key it is noise; one that can't be removed now is only untidy.
-            let _ = tokio::fs::remove_file(path).await;
-        }
         Ok(())
+    }
+}
+
+/// What a user says of the plaintext: size and digest, both or neither.
+fn declared(create: &CreateFile) -> Result<Option<(u64, Digest)>, Error> {
+    let missing = |field| Err(Error::Field { field, rule: "is missing".to_owned() });
+    match (create.file_size, create.sha256) {
+        (Some(size), Some(sha256)) => Ok(Some((size, sha256))),
+        (None, None) if create.format == Format::Chunked => Ok(None),
+        (_, None) => missing("sha256"),
+        (None, _) => missing("file_size"),
+    }
+}
+
+/// The digest of a plaintext without a byte.
+fn nothing() -> Digest {
+    Digest::new(Sha256::digest(b""))
+}
+
+fn entry(id: &FileId, row: &FileRow) -> FileEntry {
+    FileEntry {
+        file_id: id.clone(),
+        file_name: row.name.clone(),
+        sha256: row.sha256,
+        file_size: row.size,
+        format: row.format,
+        created_ms: row.created,
+        incomplete: row.open,
+        task_id: row.task_id.clone(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Puts the tdfs on a host.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use blobs::{Blobs, Options};
 use identity::{Users, serve_operator};
 use rpc::Client;
+use rpc::config::{Config, S3};
 use rpc::host::{Host, HostError, Standing};
 use rpc::protocol::Kms;
 use types::service::{Api, Role};
@@ -19,6 +22,9 @@ pub enum StartError {
     /// The store can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The place of ciphertext can't be had.
+    #[error("where ciphertext goes")]
+    Files(#[from] blobs::OpenError),
     /// The users' store can't be opened.
     #[error(transparent)]
     Users(#[from] identity::OpenError),
@@ -35,6 +41,27 @@ pub struct Started {
     pub users: Arc<Users>,
 }
 
+/// The place of ciphertext.
+async fn open_files(config: &Config) -> Result<Blobs, StartError> {
+    let S3 { endpoint, region, access_key_id, secret_access_key, allow_http } = config.tdfs.s3.clone();
+    let options = Options { endpoint, region, access_key_id, secret_access_key, allow_http };
+    let address = config.files();
+    let opened = tokio::task::spawn_blocking(move || Blobs::open(&address, &options)).await;
+    Ok(opened.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?)
+}
+
+fn settings(config: &Config) -> Settings {
+    let (host, port) = (config.hosts.first().map_or("localhost", String::as_str), config.tdfs.external.port());
+    let usual = || format!("https://{}:{port}", if host.contains(':') { format!("[{host}]") } else { host.to_owned() });
+    Settings {
+        address: config.tdfs.address.clone().unwrap_or_else(usual),
+        file_bytes: config.limits.file_bytes,
+        chunked_bytes: config.limits.chunked_bytes,
+        url_lifetime: Duration::from_secs(config.tdfs.url_seconds),
+        upload_lifetime: Duration::from_secs(config.tdfs.upload_hours.saturating_mul(3600)),
+    }
+}
+
 /// Opens the tdfs and the users, and serves both APIs and the operator's socket. Without a kms in this process it asks
 /// the configured one.
 ///
@@ -46,8 +73,8 @@ pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started,
     let data_dir = host.config().data_dir.clone();
     let users = Arc::new(Users::open(&data_dir, &sealing_key)?);
     let kms = kms.unwrap_or_else(|| host.client(&credentials));
-    let settings = Settings { files_dir: host.config().files_dir(), file_bytes: host.config().limits.file_bytes };
-    let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, kms, users.clone(), settings)?);
+    let files = (open_files(host.config()).await?, settings(host.config()));
+    let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, kms, users.clone(), files)?);
     serve_operator(&data_dir, users.clone(), host.shutdown()).map_err(StartError::Operator)?;
     host.serve(external, Arc::new(External(tdfs.clone())), &credentials)?;
     host.serve(internal, Arc::new(Internal(tdfs.clone())), &credentials)?;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use client::{Contents, FileError, Settings, Simulation, StoredFile, Teehouse, records};
+use client::{Contents, FileError, Put, Settings, Simulation, StoredFile, Teehouse, Transfers, records};
 use indicatif::{HumanBytes, HumanCount};
 use rpc::config::Config;
 use rpc::telemetry::{self, LogFormat};
@@ -249,6 +249,7 @@ async fn join<'l>(system: &System, name: &str, list: &'l List) -> anyhow::Result
         simulation: Simulation::Allowed,
         user,
         token: issued.token,
+        transfers: Transfers::default(),
     })?;
     Ok(Party { client, list })
 }
@@ -265,7 +266,8 @@ async fn put(party: &Party<'_>, tell: &(dyn Fn(String) + Sync)) -> anyhow::Resul
     let since = Instant::now();
     let List { name, text } = party.list;
     let hashed = records::from_lines(text);
-    let stored = party.client.put_file(Contents::Bytes(hashed.into()), "records".parse()?, |_, _| {}).await?;
+    let stored =
+        party.client.put_file(Contents::Bytes(hashed.into()), Put::named("records".parse()?), |_, _| {}).await?;
     let what = format!(
         "hashes each of the {} lines of {name} ({}),\n{INDENT} encrypts the records ({}) and puts them as file {}",
         HumanCount(party.list.lines()),

@@ -5,18 +5,19 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use client::{Contents, Plaintext, Teehouse};
+use client::{Contents, Put, Teehouse};
 use indicatif::HumanBytes;
 use serde::Serialize;
 use types::digest::Digest;
-use types::file::{BadFileName, FileName};
+use types::file::{BadFileName, FileName, Format};
 use types::id::{FileId, TaskId};
 use types::user::UserId;
-use types::wire::tdfs_external::FileInfo;
+use types::wire::tdfs_external::{FileEntry, FileInfo};
 
 use crate::exit::Complaint;
 use crate::output::Output;
 use crate::settings::Flags;
+use crate::utc::utc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +48,10 @@ enum Verb {
         /// Put the SHA-256 of each line in place of the text: 32-byte records, as psi takes them
         #[arg(long)]
         lines: bool,
+        /// How it is sealed: `single` (one AES-GCM message, up to 2 GiB) or `chunked` (any size); by its size when
+        /// absent: over 256 MiB in chunks
+        #[arg(long, value_name = "FORMAT", value_parser = format)]
+        format: Option<Format>,
     },
     /// Fetch a file and decrypt it. What differs from what its owner declared is refused, and nothing of it is kept.
     #[command(after_help = "Example:\n  teehouse file get 0a9ca5ac-2150-4bdd-ab63-c2c12252e747 -o report.pdf")]
@@ -66,7 +71,7 @@ enum Verb {
     /// List your files, newest first.
     #[command(after_help = "Example:\n  teehouse file list --long")]
     List {
-        /// Show each file's size and name too; one more request for each
+        /// Show each file's size, date and name too
         #[arg(short, long)]
         long: bool,
     },
@@ -81,9 +86,9 @@ enum Verb {
 pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let Args { connection, verb } = args;
     match verb {
-        Verb::Put { path, name, lines } => {
+        Verb::Put { path, name, lines, format } => {
             let name = name.map_or_else(|| name_of(&path), Ok)?;
-            put(&connection.connect()?, path, name, lines, output).await
+            put(&connection.connect()?, What { path, lines, format }, name, output).await
         }
         Verb::Get { id, output: path } => {
             if output.is_json() && path.is_none() {
@@ -113,35 +118,50 @@ fn name_of(path: &Path) -> anyhow::Result<FileName> {
     name.parse().map_err(complain)
 }
 
+/// What is to be put.
+struct What {
+    path: PathBuf,
+    lines: bool,
+    format: Option<Format>,
+}
+
+fn format(text: &str) -> Result<Format, &'static str> {
+    match text {
+        "single" => Ok(Format::Single),
+        "chunked" => Ok(Format::Chunked),
+        _ => Err("expected single or chunked"),
+    }
+}
+
 /// What `put` answers.
 #[derive(Serialize)]
-struct Put<'a> {
+struct Answer<'a> {
     file_id: &'a FileId,
     file_name: &'a FileName,
     file_size: u64,
     sha256: Digest,
 }
 
-async fn put(user: &Teehouse, path: PathBuf, name: FileName, lines: bool, output: &Output) -> anyhow::Result<()> {
+async fn put(user: &Teehouse, what: What, name: FileName, output: &Output) -> anyhow::Result<()> {
+    let What { path, lines, format } = what;
     let path = if path == Path::new("-") { PathBuf::from("/dev/stdin") } else { path };
     let contents = if lines { Contents::Lines(path) } else { Contents::File(path) };
-    let stored = user.put_file(contents, name.clone(), output.bytes_bar("encrypting")).await?;
+    let put = Put { format, ..Put::named(name.clone()) };
+    let stored = user.put_file(contents, put, output.bytes_bar("encrypting")).await?;
     let size = HumanBytes(stored.file_size);
     match lines {
         true => output.note(format_args!("{} lines are put as {size} of records", stored.file_size / 32)),
         false => output.note(format_args!("{size} are put, SHA-256 {}", stored.sha256)),
     }
-    let put = Put { file_id: &stored.file_id, file_name: &name, file_size: stored.file_size, sha256: stored.sha256 };
-    output.result(&put, |out| writeln!(out, "{}", stored.file_id))?;
+    let answer =
+        Answer { file_id: &stored.file_id, file_name: &name, file_size: stored.file_size, sha256: stored.sha256 };
+    output.result(&answer, |out| writeln!(out, "{}", stored.file_id))?;
     Ok(())
 }
 
 async fn get(user: &Teehouse, id: &FileId, path: Option<&Path>, output: &Output) -> anyhow::Result<()> {
     let bar = output.bytes_bar("fetching");
-    let Some(path) = path else {
-        let (_, plaintext) = user.get_file(id, bar).await?;
-        return print(&plaintext);
-    };
+    let Some(path) = path else { return print(user, id, bar).await };
     let info = match fs::metadata(path) {
         Ok(found) if found.is_dir() => {
             let complaint = Complaint::usage(format!("{} is a folder", path.display()));
@@ -149,9 +169,7 @@ async fn get(user: &Teehouse, id: &FileId, path: Option<&Path>, output: &Output)
         }
         // Devices and pipes are written to; a file is replaced once the whole new one is there.
         Ok(found) if !found.is_file() => {
-            let (info, plaintext) = user.get_file(id, bar).await?;
-            fs::OpenOptions::new().write(true).open(path)?.write_all(&plaintext)?;
-            info
+            user.stream_file(id, fs::OpenOptions::new().write(true).open(path)?, bar).await?
         }
         _ => user.save_file(id, path, bar).await?,
     };
@@ -165,15 +183,20 @@ async fn get(user: &Teehouse, id: &FileId, path: Option<&Path>, output: &Output)
     Ok(())
 }
 
-fn print(plaintext: &Plaintext) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    if out.is_terminal() && !is_text(plaintext) {
+/// Writes a file to standard output: as it comes, unless people read it there.
+async fn print(user: &Teehouse, id: &FileId, bar: impl FnMut(u64, u64) + Send + 'static) -> anyhow::Result<()> {
+    if !io::stdout().is_terminal() {
+        user.stream_file(id, io::stdout(), bar).await?;
+        return Ok(io::stdout().flush()?);
+    }
+    let (_, plaintext) = user.get_file(id, bar).await?;
+    if !is_text(&plaintext) {
         let complaint = Complaint::usage("the file is not text and would garble the terminal");
         return Err(complaint.help("say where it goes: -o PATH").into());
     }
-    out.write_all(plaintext)?;
-    out.flush()?;
-    Ok(())
+    let mut out = io::stdout().lock();
+    out.write_all(&plaintext)?;
+    Ok(out.flush()?)
 }
 
 fn is_text(bytes: &[u8]) -> bool {
@@ -236,25 +259,35 @@ struct List<T> {
 }
 
 async fn list(user: &Teehouse, long: bool, output: &Output) -> anyhow::Result<()> {
-    let ids = user.list_files().await?;
-    if ids.is_empty() {
+    if long {
+        return list_long(user, output).await;
+    }
+    let files = user.list_files().await?;
+    note_if_empty(files.is_empty(), output);
+    let answer = List { files };
+    Ok(output.result(&answer, |out| answer.files.iter().try_for_each(|id| writeln!(out, "{id}")))?)
+}
+
+async fn list_long(user: &Teehouse, output: &Output) -> anyhow::Result<()> {
+    let files = user.described_files().await?;
+    note_if_empty(files.is_empty(), output);
+    let answer = List { files };
+    output.result(&answer, |out| answer.files.iter().try_for_each(|file| write_entry(out, file)))?;
+    Ok(())
+}
+
+fn note_if_empty(empty: bool, output: &Output) {
+    if empty {
         output.note("no files yet: `teehouse file put PATH` puts one");
     }
-    if !long {
-        let answer = List { files: ids };
-        return Ok(output.result(&answer, |out| answer.files.iter().try_for_each(|id| writeln!(out, "{id}")))?);
-    }
-    let mut infos = Vec::with_capacity(ids.len());
-    for id in &ids {
-        infos.push(user.file_info(id).await?);
-    }
-    let answer = List { files: ids.iter().zip(&infos).map(|(id, info)| Record::new(id, info)).collect() };
-    output.result(&answer, |out| {
-        answer.files.iter().try_for_each(|file| {
-            writeln!(out, "{}  {:>12}  {}", file.file_id, HumanBytes(file.file_size).to_string(), file.file_name)
-        })
-    })?;
-    Ok(())
+}
+
+fn write_entry(out: &mut dyn Write, file: &FileEntry) -> io::Result<()> {
+    let size = match file.incomplete {
+        true => "unfinished".to_owned(),
+        false => HumanBytes(file.file_size).to_string(),
+    };
+    writeln!(out, "{}  {:>12}  {}  {}", file.file_id, size, utc(file.created_ms), file.file_name)
 }
 
 #[cfg(test)]

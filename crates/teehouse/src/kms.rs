@@ -6,13 +6,13 @@ use ::kms::operate;
 use ::kms::root_key::{self, Content, Generation, Listing, Slot};
 use clap::Subcommand;
 use serde::Serialize;
-use time::OffsetDateTime;
 use types::time::UnixMillis;
 use types::wire::kms_operator::{AddPeer, Follow, RemoveSlot, Request, Reseal, Rotate};
 
 use crate::output::Output;
 use crate::recovery;
 use crate::settings::DATA_DIR_VARIABLE;
+use crate::utc::utc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -140,18 +140,6 @@ fn write_slot(out: &mut dyn std::io::Write, slot: &Slot) -> std::io::Result<()> 
             writeln!(out, ": {}", names.join(", "))
         }
         Content::Platform { .. } | Content::Peer { .. } => writeln!(out),
-    }
-}
-
-/// To the second, as in RFC 3339; a point beyond the year 9999 as its milliseconds.
-fn utc(at: UnixMillis) -> String {
-    let seconds = i64::try_from(at.0 / 1000).unwrap_or(i64::MAX);
-    match OffsetDateTime::from_unix_timestamp(seconds) {
-        Ok(at) => {
-            let ((year, month, day), (hour, minute, second)) = (at.to_calendar_date(), at.to_hms());
-            format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z", u8::from(month))
-        }
-        Err(_) => format!("{} ms", at.0),
     }
 }
 

@@ -22,6 +22,7 @@ mod signals;
 pub mod system;
 mod task;
 mod user;
+mod utc;
 
 /// The version and the commit that it was built from.
 pub const VERSION: &str = env!("TEEHOUSE_VERSION");

@@ -7,7 +7,7 @@ use std::io;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
-use client::{Settings, Simulation, Teehouse};
+use client::{Settings, Simulation, Teehouse, Transfers};
 use serde::{Deserialize, Serialize};
 use types::secret::Secret;
 use types::service::Api;
@@ -45,6 +45,12 @@ pub(crate) struct Flags {
     /// Accept services on a simulated platform, which protects nothing from its operator
     #[arg(long, global = true, hide_short_help = true)]
     allow_simulated: bool,
+    /// Send and fetch ciphertext over the network even where the server's disk is this machine's
+    #[arg(long, global = true, hide_short_help = true)]
+    always_send: bool,
+    /// More roots (PEM) for object stores, besides the public web's [env: TEEHOUSE_CA_FILE]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// A file with these settings [env: TEEHOUSE_CLIENT_CONFIG]
     #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     client_config: Option<PathBuf>,
@@ -82,6 +88,9 @@ pub(crate) struct ClientFile {
     pub(crate) trust: Option<PathBuf>,
     /// Whether simulated platforms are acceptable.
     pub(crate) allow_simulated: bool,
+    /// More roots for object stores; a relative path starts from this file's folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// Settings that are missing or wrong.
@@ -137,6 +146,8 @@ struct Layer {
     token: Option<Secret>,
     trust: Option<PathBuf>,
     allow_simulated: bool,
+    always_send: bool,
+    ca_file: Option<PathBuf>,
 }
 
 /// Every source, first one first.
@@ -145,6 +156,8 @@ pub(crate) struct Sources {
     layers: Vec<Layer>,
     /// The settings file that would have been read if it existed.
     absent: Option<PathBuf>,
+    /// Where what is unfinished is remembered.
+    state: Option<PathBuf>,
 }
 
 impl Flags {
@@ -170,14 +183,22 @@ impl Flags {
             Some(Candidate::Usual(path)) if path.exists() => (read_file(&path)?, None),
             Some(Candidate::Usual(path)) => (Layer::default(), Some(path)),
         };
-        Ok(Sources { layers: vec![self.layer()?, environment_layer(&environment)?, file], absent })
+        let state = state_folder(&environment);
+        Ok(Sources { layers: vec![self.layer()?, environment_layer(&environment)?, file], absent, state })
     }
 
     fn layer(self) -> Result<Layer, SettingsError> {
-        let Flags { server, tms, tdfs, user, token, trust, allow_simulated, .. } = self;
+        let Flags { server, tms, tdfs, user, token, trust, allow_simulated, always_send, ca_file, .. } = self;
         let token = token.map(|token| read_token(token, Path::new(""))).transpose()?;
-        Ok(Layer { server, tms, tdfs, user, token, trust, allow_simulated })
+        Ok(Layer { server, tms, tdfs, user, token, trust, allow_simulated, always_send, ca_file })
     }
+}
+
+/// Where what is unfinished is remembered (XDG Base Directory Specification 0.8).
+fn state_folder(environment: &impl Fn(&'static str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name| environment(name).map(PathBuf::from);
+    let base = path("XDG_STATE_HOME").or_else(|| path("HOME").map(|home| home.join(".local/state")))?;
+    Some(base.join("teehouse"))
 }
 
 /// A variable of this process; one without a value counts as absent.
@@ -199,6 +220,8 @@ fn environment_layer(environment: &impl Fn(&'static str) -> Option<OsString>) ->
         token: token.map(|token| read_token(token, Path::new(""))).transpose()?,
         trust: environment("TEEHOUSE_TRUST").map(PathBuf::from),
         allow_simulated: false,
+        always_send: false,
+        ca_file: environment("TEEHOUSE_CA_FILE").map(PathBuf::from),
     })
 }
 
@@ -233,6 +256,8 @@ fn read_file(path: &Path) -> Result<Layer, SettingsError> {
         token: file.token.map(|token| read_token(token, folder)).transpose()?,
         trust: file.trust.map(|trust| folder.join(trust)),
         allow_simulated: file.allow_simulated,
+        always_send: false,
+        ca_file: file.ca_file.map(|ca_file| folder.join(ca_file)),
     })
 }
 
@@ -261,6 +286,11 @@ impl Sources {
             simulation: self.simulation(),
             user: user.parse().map_err(|source| SettingsError::BadUser { user, source })?,
             token: self.first("token", "--token @FILE", "TEEHOUSE_TOKEN", |layer| layer.token.clone())?,
+            transfers: Transfers {
+                state: self.state.clone(),
+                ca_file: self.layers.iter().find_map(|layer| layer.ca_file.clone()),
+                always_send: self.layers.iter().any(|layer| layer.always_send),
+            },
         })
     }
 

@@ -197,6 +197,7 @@ impl Site {
             simulation: Simulation::Allowed,
             user: user.parse().expect("a name"),
             token: Secret::new(token.into()),
+            transfers: client::Transfers::default(),
         };
         client::Teehouse::connect(settings).expect("a client")
     }

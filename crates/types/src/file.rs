@@ -116,6 +116,30 @@ impl PartialSchema for AllowPolicy {
 
 impl ToSchema for AllowPolicy {}
 
+/// How a file's plaintext is sealed: `format` on the wire. `docs/file-format.md` has both byte for byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// One AES-256-GCM message: what the reference's `key`, `nonce` and `ad` describe.
+    #[default]
+    Single,
+    /// Chunks that are sealed one by one, so that a file of any size is read and written in little memory.
+    Chunked,
+}
+
+impl Format {
+    /// Whether nothing needs to be said of it, since it is the reference's.
+    pub fn is_single(&self) -> bool {
+        matches!(self, Format::Single)
+    }
+}
+
+/// How large the parts are in which a ciphertext is uploaded, in bytes; the last one is shorter.
+pub const PART_BYTES: u64 = 8 << 20;
+
+/// How many parts one file may have: 16 TiB of them.
+pub const MAX_PARTS: u32 = 1 << 21;
+
 /// A file and the party who brought it to a task or receives it from one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

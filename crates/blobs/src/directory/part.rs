@@ -48,7 +48,10 @@ impl Directory {
                 move || writer.write(at, &batch)
             });
             at = body.received();
-            ((), batch) = tokio::try_join!(writing, body.batch())?;
+            // Both to their end: what is written is settled when this returns.
+            let (written, next) = tokio::join!(writing, body.batch());
+            written?;
+            batch = next?;
         }
         match at {
             0 => Err(Reason::TooShort { expected: 1, received: 0 }),

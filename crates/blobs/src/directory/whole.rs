@@ -45,7 +45,10 @@ impl Directory {
                 move || draft.write(at, &batch)
             });
             at = body.received();
-            ((), batch) = tokio::try_join!(writing, body.batch())?;
+            // Both to their end: what is written is settled when this returns.
+            let (written, next) = tokio::join!(writing, body.batch());
+            written?;
+            batch = next?;
         }
         match at == expected_len {
             true => blocking(move || draft.finish()).await,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crypto::BadKey;
-use crypto::file::{OpenError, TooLong};
+use rpc::courier::CourierError;
 use types::file::FileName;
 use types::id::FileId;
 
@@ -35,7 +35,64 @@ pub enum FileError {
         /// The file.
         file: FileId,
         /// Why.
-        source: TooLong,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is to be put changed while it was read.
+    #[error("{} changed while it was read", path.display())]
+    Changed {
+        /// The file on this machine.
+        path: PathBuf,
+    },
+    /// Sending its ciphertext.
+    #[error("the ciphertext of file {file} can't be sent")]
+    Send {
+        /// The file.
+        file: FileId,
+        /// Why.
+        source: CourierError,
+    },
+    /// Making a file of what was sent.
+    #[error("the upload of file {file} can't be completed")]
+    Complete {
+        /// The file.
+        file: FileId,
+        /// Why.
+        source: RequestError,
+    },
+    /// The upload broke off; what arrived is kept.
+    #[error("the upload is interrupted")]
+    Interrupted(#[source] Box<FileError>),
+    /// What an upload needs to be continued later can't be written.
+    #[error("the upload can't be remembered on this machine")]
+    Remember {
+        /// Why.
+        source: io::Error,
+    },
+    /// Its upload has not ended.
+    #[error("the upload of file {file} has not ended")]
+    Incomplete {
+        /// The file.
+        file: FileId,
+    },
+    /// It was declared and has no ciphertext.
+    #[error("file {file} has no content yet")]
+    NothingStored {
+        /// The file.
+        file: FileId,
+    },
+    /// Receiving its ciphertext.
+    #[error("the ciphertext of file {file} can't be fetched")]
+    Receive {
+        /// The file.
+        file: FileId,
+        /// Why.
+        source: CourierError,
+    },
+    /// Writing its plaintext to where it was to go.
+    #[error("what is fetched can't be written")]
+    Write {
+        /// Why.
+        source: io::Error,
     },
     /// Writing its ciphertext; its record was removed again.
     #[error("the ciphertext of file {file} can't be written to {}", path.display())]
@@ -74,7 +131,7 @@ pub enum FileError {
         /// The file.
         file: FileId,
         /// Which check failed.
-        source: OpenError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Writing its plaintext.
     #[error("{} can't be written", path.display())]
@@ -127,40 +184,48 @@ impl FileError {
             FileError::Create { source, .. }
             | FileError::Show { source, .. }
             | FileError::Delete { source, .. }
+            | FileError::Complete { source, .. }
             | FileError::List(source) => Some(source),
+            FileError::Interrupted(source) => source.request(),
             _ => None,
+        }
+    }
+
+    /// Whether the same may succeed a moment later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            FileError::Send { source, .. } | FileError::Receive { source, .. } => source.is_passing(),
+            other => other.request().is_some_and(RequestError::is_passing),
         }
     }
 
     /// What to do about it, where there is something to be done.
     pub fn help(&self) -> Option<String> {
-        match self {
-            FileError::Store { .. } => Some(
-                "client and server share a disk in this version: the path must exist here \
-                                             and be writable by you"
-                    .to_owned(),
-            ),
-            FileError::Fetch { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
-                "it was declared but never put, or the server's files are on another machine; client and server \
-                      share a disk in this version"
-                    .to_owned(),
-            ),
-            FileError::Fetch { .. } => Some(
-                "client and server share a disk in this version: the path must be \
-                                             readable by you"
-                    .to_owned(),
-            ),
-            FileError::NotAsDeclared { .. } => Some(
+        let help = match self {
+            FileError::Interrupted(_) => "what arrived is kept for a while: the same command goes on from there",
+            FileError::Changed { .. } => "put it again when nobody writes to it",
+            FileError::Store { .. } => "the server's disk is shared with this machine: see that you may write there",
+            FileError::Fetch { .. } => "the server's disk is shared with this machine: see that you may read there",
+            FileError::NothingStored { .. } => "it was declared but never put: its owner can put it again",
+            FileError::Incomplete { .. } => "its owner can finish the upload by putting the same file again",
+            FileError::Send { source, .. } if source.is_passing() => {
+                "see that the server can be reached, and try again"
+            }
+            FileError::Receive { source, .. } if source.is_passing() => {
+                "see that the server can be reached, and try again"
+            }
+            FileError::Remember { .. } => "name a folder that you may write to in XDG_STATE_HOME",
+            FileError::NotAsDeclared { .. } => {
                 "somebody changed the stored bytes, or the file was put wrong: ask its owner to put it again"
-                    .to_owned(),
-            ),
+            }
             FileError::Remove { path, .. } => {
-                Some(format!("remove {} yourself; nobody can read it any more", path.display()))
+                return Some(format!("remove {} yourself; nobody can read it any more", path.display()));
             }
             FileError::BadPath { .. } | FileError::BadKey { .. } => {
-                Some("the server's answer makes no sense: check that both sides are of one version".to_owned())
+                "the server's answer makes no sense: check that both sides are of one version"
             }
-            other => other.request().and_then(RequestError::help),
-        }
+            other => return other.request().and_then(RequestError::help),
+        };
+        Some(help.to_owned())
     }
 }

@@ -89,13 +89,7 @@ impl Web {
     /// # Errors
     /// When the file can't be read, or has no certificate.
     pub(crate) fn new(ca_file: Option<&Path>, limits: AnswerLimits) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(path) = ca_file {
-            for certificate in CertificateDer::pem_file_iter(path).map_err(TlsError::new)? {
-                roots.add(certificate.map_err(TlsError::new)?).map_err(TlsError::new)?;
-            }
-        }
-        Ok(Web { tls: Arc::new(web_config(roots)?), limits })
+        Ok(Web { tls: Arc::new(web_config(roots(ca_file)?)?), limits })
     }
 
     /// Asks.
@@ -152,6 +146,20 @@ impl Web {
             _ = &mut connection => answer.await,
         }
     }
+}
+
+/// The public web's roots, and the certificates in a file (PEM).
+///
+/// # Errors
+/// When the file can't be read, or has no certificate.
+pub(crate) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = ca_file {
+        for certificate in CertificateDer::pem_file_iter(path).map_err(TlsError::new)? {
+            roots.add(certificate.map_err(TlsError::new)?).map_err(TlsError::new)?;
+        }
+    }
+    Ok(roots)
 }
 
 fn request(address: &Uri) -> Result<Request<Empty<Bytes>>, WebError> {

@@ -1,13 +1,17 @@
 //! The tdfs's requests and answers for users (port 5065).
+//!
+//! `Create`, `Get`, `List` and `Delete` are the reference's. `Upload` and `CompleteUpload` are this system's own: they
+//! bring the ciphertext of whoever does not share a disk with the server, part by part (`docs/transfer.md`).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::digest::Digest;
-use crate::file::FileName;
+use crate::file::{FileName, Format};
 use crate::id::{FileId, TaskId};
 use crate::key::KeyConfig;
 use crate::secret::Secret;
+use crate::time::UnixMillis;
 use crate::user::UserId;
 
 super::requests! {
@@ -22,6 +26,10 @@ super::requests! {
         List(ListFiles),
         /// Removes a file's record and key.
         Delete(DeleteFile),
+        /// Tells how far an upload is, and where its next parts go.
+        Upload(ContinueUpload),
+        /// Makes a file of the parts that arrived.
+        CompleteUpload(CompleteUpload),
     }
 }
 
@@ -32,14 +40,22 @@ super::requests! {
 pub struct CreateFile {
     /// Its display name.
     pub file_name: FileName,
-    /// SHA-256 of the plaintext.
-    pub sha256: Digest,
-    /// Size of the plaintext, in bytes.
-    pub file_size: u64,
+    /// SHA-256 of the plaintext. Absent when it is only known at the end, which takes the chunked format: the file is
+    /// then of no use to anyone before `CompleteUpload` has said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = true)]
+    pub sha256: Option<Digest>,
+    /// Size of the plaintext, in bytes. Absent together with `sha256`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(required = true)]
+    pub file_size: Option<u64>,
     /// The caller.
     pub user_id: UserId,
     /// The caller's token.
     pub user_token: Secret,
+    /// How the plaintext will be sealed; one message when absent.
+    #[serde(default, skip_serializing_if = "Format::is_single")]
+    pub format: Format,
 }
 
 /// Asks for a file's record and key.
@@ -70,6 +86,47 @@ pub struct ListFiles {
     /// Where the previous page ended: its `next_cursor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Whether the answer describes the files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub details: bool,
+}
+
+/// Asks how far an upload is, and where parts go.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = UploadRequest)]
+#[serde(deny_unknown_fields)]
+pub struct ContinueUpload {
+    /// Which file.
+    pub file_id: FileId,
+    /// The parts that URLs are wanted for: at most 64, counted from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<u32>,
+    /// Whether the answer is to list the parts that arrived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub received: bool,
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
+/// Asks to make a file of the parts that arrived.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = CompleteUploadRequest)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteUpload {
+    /// Which file.
+    pub file_id: FileId,
+    /// SHA-256 of the plaintext, when it was not declared before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+    /// Size of the plaintext, in bytes, when it was not declared before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_size: Option<u64>,
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
 }
 
 /// Asks to remove a file.
@@ -98,6 +155,10 @@ pub enum Response {
     List(FileList),
     /// The file, which is gone now.
     Delete(FoundFile),
+    /// How far the upload is.
+    Upload(UploadState),
+    /// The file is whole.
+    CompleteUpload(UploadCompleted),
 }
 
 /// A declared file.
@@ -110,6 +171,12 @@ pub struct CreatedFile {
     pub access_path: String,
     /// The key to encrypt it with.
     pub key_config: KeyConfig,
+    /// Where the whole ciphertext can be sent with one `PUT`, for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload_url: Option<String>,
+    /// What the file `.volume` beside `access_path` holds: whoever finds it there shares the server's disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
 }
 
 /// A file's record and key.
@@ -139,6 +206,100 @@ pub struct FileInfo {
     pub collaborator_list: Vec<UserId>,
     /// The key.
     pub key_config: KeyConfig,
+    /// How the plaintext is sealed.
+    #[serde(default)]
+    pub format: Format,
+    /// When it was declared, in milliseconds since 1970.
+    #[serde(default = "since_1970")]
+    #[schema(value_type = u64)]
+    pub created_ms: UnixMillis,
+    /// Whether its upload is not complete yet: its size and digest are then those of nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
+    /// Where the whole ciphertext can be had with one `GET`, for a while, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_url: Option<String>,
+    /// Where its pieces can be had, when they are several: in order, without gaps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub download_parts: Vec<DownloadPart>,
+    /// What the file `.volume` beside `access_path` holds: whoever finds it there shares the server's disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+}
+
+fn since_1970() -> UnixMillis {
+    UnixMillis(0)
+}
+
+/// A piece of a ciphertext.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DownloadPart {
+    /// Where it can be had with one `GET`, for a while.
+    pub url: String,
+    /// How long it is, in bytes.
+    pub size: u64,
+}
+
+/// How far an upload is.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = UploadResponse)]
+pub struct UploadState {
+    /// How large parts are, in bytes; the last one is shorter.
+    pub part_bytes: u64,
+    /// Whether the URLs are this server's own, on this port and under its attested TLS; else an object store's.
+    pub attested: bool,
+    /// Where the parts that were asked for go.
+    pub urls: Vec<UploadPart>,
+    /// The parts that arrived, when they were asked for.
+    pub received: Vec<ReceivedPart>,
+}
+
+/// Where a part goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UploadPart {
+    /// Which part, counted from 0.
+    pub part: u32,
+    /// Where it goes with one `PUT`, for a while.
+    pub url: String,
+}
+
+/// A part that arrived and is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReceivedPart {
+    /// Which part, counted from 0.
+    pub part: u32,
+    /// How long it is, in bytes.
+    pub size: u64,
+}
+
+/// The answer to [`CompleteUpload`].
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = CompleteUploadResponse)]
+pub struct UploadCompleted {
+    /// Always true: to complete an upload twice changes nothing.
+    pub success: bool,
+}
+
+/// A file in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileEntry {
+    /// The file.
+    pub file_id: FileId,
+    /// The display name; an output's is its task's id.
+    pub file_name: FileName,
+    /// SHA-256 of the plaintext.
+    pub sha256: Digest,
+    /// Size of the plaintext, in bytes.
+    pub file_size: u64,
+    /// How the plaintext is sealed.
+    pub format: Format,
+    /// When it was declared, in milliseconds since 1970.
+    #[schema(value_type = u64)]
+    pub created_ms: UnixMillis,
+    /// Whether its upload is not complete yet.
+    pub incomplete: bool,
+    /// The task that wrote it.
+    pub task_id: Option<TaskId>,
 }
 
 /// One page of the caller's files.
@@ -147,6 +308,9 @@ pub struct FileInfo {
 pub struct FileList {
     /// Newest first.
     pub list: Vec<FileId>,
+    /// The same files described, when that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileEntry>,
     /// Present when there are more: the next page's `cursor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,

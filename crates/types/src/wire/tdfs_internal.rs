@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::digest::Digest;
-use crate::file::{AllowPolicy, FileName};
+use crate::file::{AllowPolicy, FileName, Format};
 use crate::id::{FileId, KeyId, TaskId};
 use crate::secret::Secret;
 use crate::user::UserId;
@@ -49,6 +49,9 @@ pub struct CreateOutput {
     pub collaborator_list: Vec<UserId>,
     /// Who may read it.
     pub allow_policy: AllowPolicy,
+    /// How the plaintext will be sealed; one message when absent.
+    #[serde(default, skip_serializing_if = "Format::is_single")]
+    pub format: Format,
 }
 
 /// Asks for a file's record.
@@ -152,6 +155,12 @@ pub struct FileRecord {
     pub allow_policy: AllowPolicy,
     /// The key's name in the kms.
     pub key_id: KeyId,
+    /// How the plaintext is sealed.
+    #[serde(default, skip_serializing_if = "Format::is_single")]
+    pub format: Format,
+    /// Where the ciphertext can be had, for a while, when `access_path` is no file: in order, without gaps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub download: Vec<super::tdfs_external::DownloadPart>,
 }
 
 impl FileRecord {

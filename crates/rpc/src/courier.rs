@@ -1,0 +1,431 @@
+//! Carries ciphertext to and from URLs: a tdfs's own, over its attested TLS, or an object store's.
+//!
+//! Connections are kept and used again. Whatever arrives or is sent is bounded by one frame in memory; what an object
+//! store answers is believed by nobody before the file's own seal was checked.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONTENT_LENGTH, HOST, RANGE, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::TlsConnector;
+
+use crate::bodies::ByteStream;
+use crate::collateral::web_roots;
+use crate::raw::attest_http;
+use crate::tls::{Connector, TlsError, web_config};
+
+/// How long connecting may take, and each piece of a body.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long connecting alone may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// What is read of the body of an answer that says no.
+const REFUSAL_BYTES: usize = 64 << 10;
+
+/// Idle connections that are kept to one server.
+const KEPT: usize = 16;
+
+/// An idle connection is not used again after so long.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The buffer of a connection: one piece of a body.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Where a URL leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// The file service, whatever host the URL names: it is attested, and reached where it is known to be.
+    Service,
+    /// Whoever the URL names, as on the web.
+    Store,
+}
+
+/// Carries bodies.
+pub struct Courier {
+    service: (Connector, String),
+    web: Arc<ClientConfig>,
+    idle: Mutex<HashMap<Origin, Vec<Kept>>>,
+}
+
+type Origin = (Carrier, String);
+
+struct Kept {
+    sender: SendRequest<Outgoing>,
+    since: Instant,
+    opened: Instant,
+}
+
+/// Why something was not carried.
+#[derive(Debug, thiserror::Error)]
+pub enum CourierError {
+    /// The URL leads nowhere.
+    #[error("the server gave a URL that is none")]
+    Url,
+    /// The connection fails.
+    #[error("the connection")]
+    Connection(#[source] io::Error),
+    /// HTTP fails, or the connection breaks on the way.
+    #[error("the transfer broke")]
+    Http(#[from] hyper::Error),
+    /// What was to be sent can't be read.
+    #[error("what is to be sent")]
+    Source(#[source] io::Error),
+    /// Nothing moves.
+    #[error("nothing moved for {} s", PATIENCE.as_secs())]
+    Slow,
+    /// The server says no.
+    #[error("{message} (status {status})")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its words, as far as they are words.
+        message: String,
+    },
+}
+
+impl CourierError {
+    /// Whether the same may succeed a moment later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            CourierError::Connection(_) | CourierError::Http(_) | CourierError::Slow => true,
+            CourierError::Refused { status, .. } => *status >= 500 || matches!(status, 408 | 429),
+            CourierError::Url | CourierError::Source(_) => false,
+        }
+    }
+
+    /// Whether the URL's time is over, so that another one may do.
+    pub fn is_expired(&self) -> bool {
+        matches!(self, CourierError::Refused { status: 401 | 403, .. })
+    }
+
+    /// Whether the file is there already.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, CourierError::Refused { status: 409, .. })
+    }
+
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, CourierError::Refused { status: 404, .. })
+    }
+}
+
+impl Courier {
+    /// Reaches the file service where `connector` and `target` say, and object stores whose certificates the public
+    /// web's roots vouch for, or those in a file (PEM).
+    ///
+    /// # Errors
+    /// When the file can't be read, or has no certificate.
+    pub fn new(connector: Connector, target: String, ca_file: Option<&Path>) -> Result<Self, TlsError> {
+        let web = Arc::new(web_config(web_roots(ca_file)?)?);
+        Ok(Courier { service: (connector, target), web, idle: Mutex::default() })
+    }
+
+    /// Sends `length` bytes to a URL.
+    ///
+    /// # Errors
+    /// See [`CourierError`].
+    pub async fn put(&self, carrier: Carrier, url: &str, length: u64, body: ByteStream) -> Result<(), CourierError> {
+        let uri = parse(url)?;
+        let broken = Arc::new(Mutex::new(None));
+        let outgoing = Outgoing { bytes: Some(body), left: length, broken: broken.clone() };
+        let request = request(Method::PUT, &uri)?.header(CONTENT_LENGTH, length);
+        let request = request.body(outgoing).map_err(|_| CourierError::Url)?;
+        let sent = self.exchange(carrier, &uri, request).await;
+        let source = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match source {
+            Some(error) => Err(CourierError::Source(error)),
+            None => {
+                let (origin, kept, answer) = sent?;
+                // Read to its end, so that the connection can be used again.
+                let _ = Limited::new(answer.into_body(), REFUSAL_BYTES).collect().await;
+                self.keep(origin, kept);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gets the bytes at a URL, all or a range of them. What arrives may be less than what was asked for: count it.
+    ///
+    /// # Errors
+    /// See [`CourierError`].
+    pub async fn get(
+        self: &Arc<Self>,
+        carrier: Carrier,
+        url: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Arriving, CourierError> {
+        let uri = parse(url)?;
+        let mut request = request(Method::GET, &uri)?;
+        if let Some(Range { start, end }) = range {
+            request = request.header(RANGE, format!("bytes={start}-{}", end.saturating_sub(1)));
+        }
+        let request = request.body(Outgoing::empty()).map_err(|_| CourierError::Url)?;
+        let (origin, kept, answer) = self.exchange(carrier, &uri, request).await?;
+        let end = Box::pin(sleep(PATIENCE));
+        Ok(Arriving { body: answer.into_body(), end, back: Some((self.clone(), origin, kept)) })
+    }
+
+    async fn exchange(
+        &self,
+        carrier: Carrier,
+        uri: &Uri,
+        request: Request<Outgoing>,
+    ) -> Result<(Origin, Kept, Response<Incoming>), CourierError> {
+        let authority = uri.authority().ok_or(CourierError::Url)?.to_string();
+        let origin = (carrier, format!("{}://{authority}", uri.scheme_str().unwrap_or_default()));
+        let mut kept = self.connection(&origin, uri).await?;
+        let answer = kept.sender.send_request(request).await?;
+        if answer.status().is_success() {
+            return Ok((origin, kept, answer));
+        }
+        let (status, body) = (answer.status(), Limited::new(answer.into_body(), REFUSAL_BYTES));
+        let body = match timeout(PATIENCE, body.collect()).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            _ => Bytes::new(),
+        };
+        Err(CourierError::Refused { status: status.as_u16(), message: words(status, &body) })
+    }
+
+    async fn connection(&self, origin: &Origin, uri: &Uri) -> Result<Kept, CourierError> {
+        while let Some(mut kept) = self.take(origin) {
+            if timeout(CONNECT, kept.sender.ready()).await.is_ok_and(|ready| ready.is_ok()) {
+                return Ok(kept);
+            }
+        }
+        let sender = timeout(CONNECT, self.connect(origin.0, uri)).await.map_err(|_| CourierError::Slow)??;
+        Ok(Kept { sender, since: Instant::now(), opened: Instant::now() })
+    }
+
+    fn take(&self, origin: &Origin) -> Option<Kept> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let age = self.service.0.evidence_age();
+        let all = idle.get_mut(origin)?;
+        while let Some(kept) = all.pop() {
+            if kept.since.elapsed() < IDLE && kept.opened.elapsed() < age && !kept.sender.is_closed() {
+                return Some(kept);
+            }
+        }
+        None
+    }
+
+    fn keep(&self, origin: Origin, kept: Kept) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = idle.entry(origin).or_default();
+        if all.len() < KEPT {
+            all.push(Kept { since: Instant::now(), ..kept });
+        }
+    }
+
+    async fn connect(&self, carrier: Carrier, uri: &Uri) -> Result<SendRequest<Outgoing>, CourierError> {
+        let host = uri.host().ok_or(CourierError::Url)?.trim_start_matches('[').trim_end_matches(']');
+        match (carrier, uri.scheme_str()) {
+            (Carrier::Service, Some("https")) => self.connect_service().await,
+            (Carrier::Store, Some("http")) => {
+                let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await;
+                handshake(stream.map_err(CourierError::Connection)?).await
+            }
+            (Carrier::Store, Some("https")) => {
+                let name = ServerName::try_from(host.to_owned()).map_err(|_| CourierError::Url)?;
+                let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(443))).await;
+                let stream = stream.map_err(CourierError::Connection)?;
+                let stream = TlsConnector::from(self.web.clone()).connect(name, stream).await;
+                handshake(stream.map_err(CourierError::Connection)?).await
+            }
+            _ => Err(CourierError::Url),
+        }
+    }
+
+    /// Connects to the file service and has its session attested before anything else is said.
+    async fn connect_service(&self) -> Result<SendRequest<Outgoing>, CourierError> {
+        let (connector, target) = &self.service;
+        let connected = connector.connect_unattested(target, &[b"http/1.1"]).await;
+        let connected = connected.map_err(CourierError::Connection)?;
+        let mut sender = handshake(connected.stream).await?;
+        attest_http(&connected.challenger, &mut sender, target).await.map_err(CourierError::Connection)?;
+        Ok(sender)
+    }
+}
+
+fn parse(url: &str) -> Result<Uri, CourierError> {
+    url.parse().map_err(|_| CourierError::Url)
+}
+
+fn request(method: Method, uri: &Uri) -> Result<hyper::http::request::Builder, CourierError> {
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let host = uri.authority().ok_or(CourierError::Url)?;
+    let agent = concat!("teehouse/", env!("CARGO_PKG_VERSION"));
+    Ok(Request::builder().method(method).uri(target).header(HOST, host.as_str()).header(USER_AGENT, agent))
+}
+
+async fn handshake<S>(stream: S) -> Result<SendRequest<Outgoing>, CourierError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let builder = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = builder?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+/// What a refusal says: this system's own message, or the start of an XML document's.
+fn words(status: StatusCode, body: &[u8]) -> String {
+    /// An object store explains itself at length.
+    const WORDS: usize = 200;
+    if let Ok(reply) = serde_json::from_slice::<types::error::ErrorReply>(body) {
+        return reply.message;
+    }
+    let text: String = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(WORDS).collect();
+    match text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")) {
+        Some((code, _)) => format!("the object store says {code}"),
+        None => format!("the server says {}", status.canonical_reason().unwrap_or("no")),
+    }
+}
+
+/// A body that is sent: exactly so many bytes.
+pub struct Outgoing {
+    bytes: Option<ByteStream>,
+    left: u64,
+    broken: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Outgoing {
+    pub(crate) fn empty() -> Self {
+        Outgoing { bytes: None, left: 0, broken: Arc::default() }
+    }
+
+    /// A body that is in memory.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        let left = bytes.len() as u64;
+        Outgoing { bytes: Some(Box::pin(Once(Some(bytes)))), left, broken: Arc::default() }
+    }
+
+    fn fail(&self, error: io::Error) -> io::Error {
+        let kind = error.kind();
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        kind.into()
+    }
+}
+
+/// One piece.
+struct Once(Option<Bytes>);
+
+impl Stream for Once {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(Ok))
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let left = self.left;
+        let Some(bytes) = self.bytes.as_mut().filter(|_| left > 0) else { return Poll::Ready(None) };
+        Poll::Ready(match ready!(bytes.as_mut().poll_next(cx)) {
+            Some(Ok(data)) if data.len() as u64 <= left => {
+                self.left -= data.len() as u64;
+                Some(Ok(Frame::data(data)))
+            }
+            Some(Ok(_)) => Some(Err(self.fail(io::ErrorKind::InvalidData.into()))),
+            Some(Err(error)) => Some(Err(self.fail(error))),
+            None => Some(Err(self.fail(io::ErrorKind::UnexpectedEof.into()))),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// Bytes that arrive; each piece in time.
+pub struct Arriving {
+    body: Incoming,
+    end: Pin<Box<Sleep>>,
+    back: Option<(Arc<Courier>, Origin, Kept)>,
+}
+
+impl Stream for Arriving {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.end.as_mut().reset(Instant::now() + PATIENCE);
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(io::Error::other(error)))),
+                Poll::Ready(None) => {
+                    if let Some((courier, origin, kept)) = self.back.take() {
+                        courier.keep(origin, kept);
+                    }
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    ready!(self.end.as_mut().poll(cx));
+                    return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_in_words() {
+        let own = br#"{"type":"Error","code":"conflict","message":"file a is complete","request_id":"r"}"#;
+        assert_eq!(words(StatusCode::CONFLICT, own), "file a is complete");
+        let xml = b"<?xml version=\"1.0\"?><Error><Code>SlowDown</Code><Message>x</Message></Error>";
+        assert_eq!(words(StatusCode::SERVICE_UNAVAILABLE, xml), "the object store says SlowDown");
+        assert_eq!(words(StatusCode::BAD_GATEWAY, b"<html>"), "the server says Bad Gateway");
+        assert_eq!(words(StatusCode::FORBIDDEN, &[0xff; 99]), "the server says Forbidden");
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_will_not() {
+        let refused = |status| CourierError::Refused { status, message: String::new() };
+        for (status, passing, expired) in [
+            (400, false, false),
+            (403, false, true),
+            (404, false, false),
+            (409, false, false),
+            (429, true, false),
+            (500, true, false),
+            (503, true, false),
+        ] {
+            assert_eq!((refused(status).is_passing(), refused(status).is_expired()), (passing, expired), "{status}");
+        }
+        assert!(CourierError::Slow.is_passing() && !CourierError::Url.is_passing());
+    }
+}

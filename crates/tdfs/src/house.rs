@@ -1,0 +1,136 @@
+//! What the tdfs tidies up while it serves: keys and ciphertext of files that are gone, uploads that were given up.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use blobs::{Id, Layout};
+use rpc::shutdown::Shutdown;
+use types::id::{FileId, KeyId};
+use types::time::UnixMillis;
+use types::wire::kms;
+
+use crate::file::FileRow;
+use crate::transfer::id;
+use crate::{Error, Tdfs, db};
+
+/// Things that one round removes.
+const DOOMED_AT_ONCE: usize = 100;
+
+/// How often what could not be removed is tried again.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// How often uploads that were given up are looked for.
+const SWEEP: Duration = Duration::from_secs(600);
+
+impl Tdfs {
+    /// Tidies up until the order to stop.
+    pub async fn keep_house(self: Arc<Self>, shutdown: Shutdown) {
+        let (mut doomed, mut sweep) = (tokio::time::interval(RETRY), tokio::time::interval(SWEEP));
+        loop {
+            tokio::select! {
+                () = self.house.notified() => self.remove_doomed().await,
+                _ = doomed.tick() => self.remove_doomed().await,
+                _ = sweep.tick() => self.sweep_uploads(UnixMillis::now()).await,
+                () = shutdown.begun() => return,
+            }
+        }
+    }
+
+    /// Removes what a deleted file leaves behind; what can't be removed now waits.
+    pub(crate) async fn clear_away(&self, file: &FileId, row: &FileRow) {
+        if let Err(error) = self.remove_key(row.key_id.clone()).await {
+            tracing::warn!(%error, "the key of a deleted file waits for the kms");
+        }
+        if let Err(error) = self.remove_ciphertext(file).await {
+            tracing::warn!(%error, %file, "the ciphertext of a deleted file waits to be removed");
+        }
+    }
+
+    async fn remove_doomed(&self) {
+        if let Err(error) = self.remove_doomed_keys().await {
+            tracing::warn!(%error, "keys of deleted files wait for the kms");
+        }
+        if let Err(error) = self.remove_doomed_ciphertext().await {
+            tracing::warn!(%error, "ciphertext of deleted files waits to be removed");
+        }
+    }
+
+    async fn remove_doomed_keys(&self) -> Result<(), Error> {
+        loop {
+            let doomed = db::doomed_keys(&self.store, DOOMED_AT_ONCE).await?;
+            let last = doomed.len() < DOOMED_AT_ONCE;
+            for key in doomed {
+                self.remove_key(key).await?;
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes a doomed key; one that is gone already is as good.
+    async fn remove_key(&self, key_id: KeyId) -> Result<(), Error> {
+        match self.kms.call(kms::DeleteKey { key_id: key_id.clone() }).await {
+            Err(error) if !error.is_not_found() => return Err(error.into()),
+            _ => {}
+        }
+        Ok(db::key_is_gone(&self.store, key_id).await?)
+    }
+
+    async fn remove_doomed_ciphertext(&self) -> Result<(), Error> {
+        loop {
+            let doomed = db::doomed_ciphertext(&self.store, DOOMED_AT_ONCE).await?;
+            let last = doomed.len() < DOOMED_AT_ONCE;
+            for file in doomed {
+                self.remove_ciphertext(&file).await?;
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn remove_ciphertext(&self, file: &FileId) -> Result<(), Error> {
+        self.blobs.delete(&id(file)?).await?;
+        Ok(db::ciphertext_is_gone(&self.store, file.clone()).await?)
+    }
+
+    /// Gives up uploads that nobody continued for too long: their parts, and the files that wait for them.
+    pub(crate) async fn sweep_uploads(&self, now: UnixMillis) {
+        if let Err(error) = self.try_sweep_uploads(now).await {
+            tracing::warn!(%error, "uploads that were given up wait to be removed");
+        }
+    }
+
+    async fn try_sweep_uploads(&self, now: UnixMillis) -> Result<(), Error> {
+        let lifetime = self.settings.upload_lifetime;
+        let before = SystemTime::now().checked_sub(lifetime).unwrap_or(SystemTime::UNIX_EPOCH);
+        for id in self.blobs.sweep(before, async |id: &Id| self.is_finished(id).await).await? {
+            if let Ok(file) = id.as_str().parse() {
+                self.give_up(file).await?;
+            }
+        }
+        let millis = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+        for file in db::open_since_before(&self.store, UnixMillis(now.0.saturating_sub(millis))).await? {
+            if self.blobs.received(&id(&file)?).await?.is_empty() {
+                self.give_up(file).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether parts are a file's and not an upload's. What can't be looked up is left alone.
+    async fn is_finished(&self, id: &Id) -> io::Result<bool> {
+        let file = id.as_str().parse().map_err(io::Error::other)?;
+        let row = db::get(&self.store, file).await.map_err(io::Error::other)?;
+        Ok(row.is_some_and(|row| row.layout != Layout::Whole))
+    }
+
+    async fn give_up(&self, file: FileId) -> Result<(), Error> {
+        tracing::info!(%file, "an upload that nobody continued is removed");
+        db::give_up(&self.store, file).await?;
+        self.house.notify_one();
+        Ok(())
+    }
+}
