@@ -166,8 +166,10 @@ impl<D: Way, R: Read + Send, W: Write + Send> Line<D, R, W> {
             let others: Vec<_> = (1..threads.get()).filter_map(spawn).collect();
             self.work();
             // The scope waits until their work is done; joining, until they and their memory are gone.
-            let panics = others.into_iter().filter_map(|other| other.join().err());
-            panics.for_each(|panic| std::panic::resume_unwind(panic));
+            let panics: Vec<_> = others.into_iter().filter_map(|other| other.join().err()).collect();
+            if let Some(panic) = panics.into_iter().next() {
+                std::panic::resume_unwind(panic);
+            }
         });
         let mut sink = self.sink.into_inner();
         sink.outcome?;
