@@ -21,6 +21,7 @@ use attest::snp::table::{Certificates, Vek};
 use attest::tpm::PcrSelection;
 use attest::validity::Validity;
 use crypto::SealingKey;
+use crypto::file::stream::Header;
 use crypto::hash::parse_hex;
 use forge::tpm::ForgedTpm;
 use kms::root_key::{FILE_NAME, RecoverySecret, Root, Seeds, share_files};
@@ -114,6 +115,9 @@ fn main() {
         write("sealed_record", number, content);
         write("sealed_file", number, content);
     }
+    for (number, seed) in file_stream().into_iter().enumerate() {
+        write("file_stream", number, &seed);
+    }
     for (number, text) in root_texts().into_iter().enumerate() {
         write("root_file", number, &text);
     }
@@ -185,6 +189,13 @@ fn snp() -> [Vec<u8>; 3] {
     let vcek = include_bytes!("../../crates/attest/tests/data/snp/vcek_milan.der");
     let table = Certificates { vek: Some(Vek::Vcek(vcek)), authority: None }.to_table();
     [report.to_vec(), [&report[..], &table].concat(), table]
+}
+
+/// Input of the target as it is read: lengths and places in front, the strange bytes and what counts them behind; among
+/// them a header that is right.
+fn file_stream() -> [Vec<u8>; 3] {
+    let header = Header::for_size(0).encode();
+    [vec![0; 16], vec![0x21; 64], [&header[..], &[9; 100], &[0; 16]].concat()]
 }
 
 /// A root with every kind of slot but a blob, a share, and both halves of a recovery key.

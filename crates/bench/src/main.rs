@@ -19,6 +19,8 @@ mod load;
 mod machine;
 mod options;
 mod plain_tls;
+mod seal;
+mod seal_tools;
 mod stats;
 mod store_open;
 
@@ -49,6 +51,7 @@ async fn run(name: Name, options: &Options, report: &mut Report) -> anyhow::Resu
         Name::Attestation => attestation::run(report).await,
         Name::Flood => flood::run(report).await,
         Name::Files => files::run(report).await,
+        Name::Seal => seal::run(report),
         Name::List => list::run(report, options.tasks).await,
         Name::Store => store_open::run(report, options.records).await,
         Name::Footprint => footprint::run(report),

@@ -18,6 +18,7 @@ Names:
     attestation  appraisals, attested connections beside plain rustls ones, requests on kept connections
     flood        kept connections before and while thousands of hostile ones come every second
     files        put and get of 1 MiB and 256 MiB beside AEAD, SHA-256 and the disk
+    seal         1 GiB in chunks, sealed and opened, beside AEAD, SHA-256, rage and openssl
     list         one page of a user's list, with a thousand and --tasks tasks in the store
     store        opening a store of --records records after SIGKILL
     footprint    the release binary's size and an idle server's memory
@@ -39,19 +40,21 @@ pub(crate) enum Name {
     Attestation,
     Flood,
     Files,
+    Seal,
     List,
     Store,
     Footprint,
 }
 
 impl Name {
-    const ALL: [Name; 9] = [
+    const ALL: [Name; 10] = [
         Name::Echo,
         Name::Kms,
         Name::Handshake,
         Name::Attestation,
         Name::Flood,
         Name::Files,
+        Name::Seal,
         Name::List,
         Name::Store,
         Name::Footprint,
@@ -65,6 +68,7 @@ impl Name {
             Name::Attestation => "attestation",
             Name::Flood => "flood",
             Name::Files => "files",
+            Name::Seal => "seal",
             Name::List => "list",
             Name::Store => "store",
             Name::Footprint => "footprint",

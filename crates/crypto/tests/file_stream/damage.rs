@@ -7,6 +7,13 @@ use crate::{counting, header, key, read, seal};
 const SIZE: usize = 3 * 4096 + 100;
 const SEALED_CHUNK: usize = 4096 + 16;
 
+/// A first, a middle and a last chunk, for what is tried at every byte.
+const SMALL: usize = 2 * 4096 + 100;
+
+fn small() -> Vec<u8> {
+    seal(header(12, 1), &counting(SMALL))
+}
+
 fn file() -> (Vec<u8>, Vec<u8>) {
     let plaintext = counting(SIZE);
     let stored = seal(header(12, 1), &plaintext);
@@ -32,11 +39,11 @@ fn joined(stored: &[u8], chunks: &[&[u8]]) -> Vec<u8> {
 
 #[test]
 fn every_changed_byte_is_refused() {
-    let (_, stored) = file();
+    let stored = small();
     for at in 0..stored.len() {
         let mut changed = stored.clone();
         changed[at] ^= 1 << (at % 8);
-        let error = refused(&changed, SIZE);
+        let error = refused(&changed, SMALL);
         match at {
             0..8 => assert!(matches!(error, Error::Header(BadHeader::NoMark))),
             8 => assert!(matches!(error, Error::Header(BadHeader::Version { .. }))),
@@ -53,9 +60,9 @@ fn every_changed_byte_is_refused() {
 
 #[test]
 fn every_changed_bit_of_header_and_tags_is_refused() {
-    let (_, stored) = file();
+    let stored = small();
     let mut bytes: Vec<usize> = (0..HEADER_LEN).collect();
-    for chunk in 0..4 {
+    for chunk in 0..3 {
         let end = (HEADER_LEN + (chunk + 1) * SEALED_CHUNK).min(stored.len());
         bytes.extend(end - 16..end);
     }
@@ -63,7 +70,7 @@ fn every_changed_bit_of_header_and_tags_is_refused() {
         for bit in 0..8 {
             let mut changed = stored.clone();
             changed[at] ^= 1 << bit;
-            refused(&changed, SIZE);
+            refused(&changed, SMALL);
         }
     }
 }
@@ -71,9 +78,9 @@ fn every_changed_bit_of_header_and_tags_is_refused() {
 /// The declared size says which chunk must be the last one, so a file that is cut anywhere is a cut file.
 #[test]
 fn every_truncation_is_refused() {
-    let (_, stored) = file();
+    let stored = small();
     for len in 0..stored.len() {
-        assert!(matches!(refused(&stored[..len], SIZE), Error::Truncated), "{len}");
+        assert!(matches!(refused(&stored[..len], SMALL), Error::Truncated), "{len}");
     }
     let small = seal(header(12, 1), &counting(100));
     for len in 0..small.len() {

@@ -161,11 +161,15 @@ impl<D: Way, R: Read + Send, W: Write + Send> Line<D, R, W> {
 
     fn run(self, threads: NonZeroUsize) -> Result<Digest, Error> {
         thread::scope(|scope| {
-            for _ in 1..threads.get() {
-                // Where the system has no more threads, those that there are do the work.
-                let _ = thread::Builder::new().spawn_scoped(scope, || self.work());
-            }
+            // Where the system has no more threads, those that there are do the work.
+            let spawn = |_| thread::Builder::new().spawn_scoped(scope, || self.work()).ok();
+            let others: Vec<_> = (1..threads.get()).filter_map(spawn).collect();
             self.work();
+            // The scope waits until their work is done; joining, until they and their memory are gone.
+            let panics: Vec<_> = others.into_iter().filter_map(|other| other.join().err()).collect();
+            if let Some(panic) = panics.into_iter().next() {
+                std::panic::resume_unwind(panic);
+            }
         });
         let mut sink = self.sink.into_inner();
         sink.outcome?;
