@@ -19,11 +19,13 @@ pub(crate) struct Body<'a, S> {
     stream: Pin<&'a mut S>,
     max: u64,
     received: u64,
+    /// What [`take`](Body::take) left.
+    rest: Bytes,
 }
 
 impl<'a, S: Stream<Item = io::Result<Bytes>>> Body<'a, S> {
     pub(crate) fn new(stream: Pin<&'a mut S>, max: u64) -> Self {
-        Body { stream, max, received: 0 }
+        Body { stream, max, received: 0, rest: Bytes::new() }
     }
 
     /// Bytes so far.
@@ -35,18 +37,34 @@ impl<'a, S: Stream<Item = io::Result<Bytes>>> Body<'a, S> {
     pub(crate) async fn batch(&mut self) -> Result<Vec<Bytes>, Reason> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while bytes < BATCH_BYTES && batch.len() < BATCH_PIECES {
-            let Some(piece) = self.stream.next().await else { break };
+            let Some(piece) = self.piece().await? else { break };
+            bytes += piece.len();
+            batch.push(piece);
+        }
+        Ok(batch)
+    }
+
+    /// At most `bytes` of what comes next; nothing is the end.
+    pub(crate) async fn take(&mut self, bytes: usize) -> Result<Bytes, Reason> {
+        if self.rest.is_empty() {
+            self.rest = self.piece().await?.unwrap_or_default();
+        }
+        Ok(self.rest.split_to(bytes.min(self.rest.len())))
+    }
+
+    /// The next piece that has any bytes.
+    async fn piece(&mut self) -> Result<Option<Bytes>, Reason> {
+        while let Some(piece) = self.stream.next().await {
             let piece = piece.map_err(Reason::Body)?;
             self.received = self.received.saturating_add(piece.len() as u64);
             if self.received > self.max {
                 return Err(Reason::TooLong { max: self.max });
             }
             if !piece.is_empty() {
-                bytes += piece.len();
-                batch.push(piece);
+                return Ok(Some(piece));
             }
         }
-        Ok(batch)
+        Ok(None)
     }
 }
 
