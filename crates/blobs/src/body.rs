@@ -1,9 +1,10 @@
 //! Bodies of uploads, gathered into batches that are worth a trip to the disk.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use bytes::Bytes;
+use futures_util::future::{self, Either};
 use futures_util::{Stream, StreamExt as _};
 
 use crate::error::Reason;
@@ -42,6 +43,24 @@ impl<'a, S: Stream<Item = io::Result<Bytes>>> Body<'a, S> {
             batch.push(piece);
         }
         Ok(batch)
+    }
+
+    /// The next batch, gathered while the one before is written. A failed write ends this at once; a body that breaks
+    /// off ends it when the write is over, so that nothing happens after the error was told.
+    pub(crate) async fn batch_during(
+        &mut self,
+        write: impl Future<Output = Result<(), Reason>>,
+    ) -> Result<Vec<Bytes>, Reason> {
+        match future::select(pin!(write), pin!(self.batch())).await {
+            Either::Left((written, next)) => {
+                written?;
+                next.await
+            }
+            Either::Right((next, write)) => {
+                write.await?;
+                next
+            }
+        }
     }
 
     /// At most `bytes` of what comes next; nothing is the end.

@@ -48,7 +48,7 @@ impl Directory {
                 move || writer.write(at, &batch)
             });
             at = body.received();
-            ((), batch) = tokio::try_join!(writing, body.batch())?;
+            batch = body.batch_during(writing).await?;
         }
         match at {
             0 => Err(Reason::TooShort { expected: 1, received: 0 }),

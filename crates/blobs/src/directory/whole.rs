@@ -45,7 +45,7 @@ impl Directory {
                 move || draft.write(at, &batch)
             });
             at = body.received();
-            ((), batch) = tokio::try_join!(writing, body.batch())?;
+            batch = body.batch_during(writing).await?;
         }
         match at == expected_len {
             true => blocking(move || draft.finish()).await,
