@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use crate::Id;
 
@@ -92,6 +93,20 @@ pub enum Reason {
     /// The system refused.
     #[error("the folder can't be used; see the system's error and the folder's owner and mode")]
     Io(#[source] io::Error),
+    /// The object that a client sent has another length than it said.
+    #[error("{received} bytes were stored where {expected} were stated; delete the file and send it again")]
+    OtherLength {
+        /// Bytes that were stated.
+        expected: u64,
+        /// Bytes that are there.
+        received: u64,
+    },
+    /// The object store refused our key.
+    #[error("the object store refused; check the key, the region and the bucket's policy")]
+    Refused(#[source] StoreFault),
+    /// The object store failed, or did not answer, several times.
+    #[error("the object store did not do it; check that it runs and is reached at its address, then try again")]
+    Unavailable(#[source] StoreFault),
     /// The runtime is being shut down.
     #[error("the server is stopping; try again when it is back")]
     Stopping,
@@ -144,6 +159,37 @@ impl From<rustix::io::Errno> for Reason {
     }
 }
 
+/// Bytes of an object store's own words that are kept.
+const MAX_WORDS: usize = 600;
+
+/// What an object store, or the way to it, said: method, address without signature, status, number of tries.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreFault(String);
+
+impl StoreFault {
+    /// An answer may be hostile: it is cut, and loses what would act on a terminal.
+    pub(crate) fn new(error: &object_store::Error) -> Self {
+        let words = error.to_string();
+        StoreFault(words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_WORDS).collect())
+    }
+
+    pub(crate) fn slow(waited: Duration) -> Self {
+        StoreFault(format!("no answer within {} seconds", waited.as_secs()))
+    }
+}
+
+impl From<object_store::Error> for Reason {
+    fn from(error: object_store::Error) -> Self {
+        use object_store::Error::{NotFound, PermissionDenied, Unauthenticated};
+        match error {
+            NotFound { .. } => Reason::Missing,
+            PermissionDenied { .. } | Unauthenticated { .. } => Reason::Refused(StoreFault::new(&error)),
+            _ => Reason::Unavailable(StoreFault::new(&error)),
+        }
+    }
+}
+
 /// A store of ciphertext can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -162,6 +208,15 @@ pub enum OpenError {
         /// The system's error.
         #[source]
         source: io::Error,
+    },
+    /// What is known of the bucket is not enough, or contradicts itself.
+    #[error("bucket {bucket} can't be used; check endpoint, region and key")]
+    Bucket {
+        /// The bucket.
+        bucket: String,
+        /// What is wrong.
+        #[source]
+        source: StoreFault,
     },
     /// The file `.volume` isn't ours.
     #[error("{path}/.volume does not hold 32 hexadecimal digits; remove it")]

@@ -9,6 +9,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
 use url::Url;
 
+use crate::bucket::Bucket;
 use crate::directory::Directory;
 use crate::error::{Error, OpenError, Reason};
 use crate::options::{Address, Options};
@@ -21,6 +22,7 @@ pub struct Blobs(Backend);
 #[derive(Clone)]
 enum Backend {
     Directory(Directory),
+    Bucket(Bucket),
 }
 
 /// Where one run of a ciphertext's bytes can be fetched by whoever has the address, for a while.
@@ -38,10 +40,9 @@ impl Blobs {
     /// Opens the store at an address: `/folder`, `file:///folder` or `s3://bucket/prefix`. A folder is made when there
     /// is none; a bucket must be there, and is not asked for anything yet.
     pub fn open(address: &str, options: &Options) -> Result<Self, OpenError> {
-        let _ = options;
         match Address::parse(address)? {
             Address::Folder(path) => Ok(Blobs(Backend::Directory(Directory::open(&path)?))),
-            Address::Bucket { .. } => Err(OpenError::Address(address.to_owned())),
+            Address::Bucket { bucket, prefix } => Ok(Blobs(Backend::Bucket(Bucket::open(&bucket, &prefix, options)?))),
         }
     }
 
@@ -49,6 +50,7 @@ impl Blobs {
     pub fn describe(&self) -> String {
         match &self.0 {
             Backend::Directory(directory) => format!("folder {}", directory.path()),
+            Backend::Bucket(bucket) => format!("bucket {}", bucket.address()),
         }
     }
 
@@ -56,6 +58,7 @@ impl Blobs {
     pub fn access_path(&self, id: &Id) -> String {
         match &self.0 {
             Backend::Directory(directory) => format!("{}/{id}", directory.path()),
+            Backend::Bucket(bucket) => format!("{}/{id}", bucket.address()),
         }
     }
 
@@ -64,6 +67,7 @@ impl Blobs {
     pub fn volume(&self) -> Option<&str> {
         match &self.0 {
             Backend::Directory(directory) => Some(directory.volume()),
+            Backend::Bucket(_) => None,
         }
     }
 
@@ -77,6 +81,7 @@ impl Blobs {
     ) -> Result<(), Error> {
         let result = match &self.0 {
             Backend::Directory(directory) => directory.write_whole(id, expected_len, body).await,
+            Backend::Bucket(bucket) => bucket.write_whole(id, expected_len, body).await,
         };
         result.map_err(about("storing", id))
     }
@@ -95,6 +100,7 @@ impl Blobs {
     ) -> Result<u64, Error> {
         let result = match &self.0 {
             Backend::Directory(directory) => directory.write_part(id, part, max_len, body).await,
+            Backend::Bucket(bucket) => bucket.write_part(id, part, max_len, body).await,
         };
         result.map_err(about("storing a part", id))
     }
@@ -103,6 +109,7 @@ impl Blobs {
     pub async fn received(&self, id: &Id) -> Result<Vec<(u32, u64)>, Error> {
         let result = match &self.0 {
             Backend::Directory(directory) => directory.received(id).await,
+            Backend::Bucket(bucket) => bucket.received(id).await,
         };
         result.map_err(about("looking for parts", id))
     }
@@ -112,6 +119,7 @@ impl Blobs {
     pub async fn complete(&self, id: &Id, stored_len: u64) -> Result<Layout, Error> {
         let result = match &self.0 {
             Backend::Directory(directory) => directory.complete(id, stored_len).await,
+            Backend::Bucket(bucket) => bucket.complete(id, stored_len).await,
         };
         result.map_err(about("completing the upload", id))
     }
@@ -120,6 +128,7 @@ impl Blobs {
     pub async fn len(&self, id: &Id, layout: Layout) -> Result<Option<u64>, Error> {
         let result = match &self.0 {
             Backend::Directory(directory) => directory.len(id, layout).await,
+            Backend::Bucket(bucket) => bucket.len(id, layout).await,
         };
         result.map_err(about("looking for the ciphertext", id))
     }
@@ -128,6 +137,7 @@ impl Blobs {
     pub async fn read(&self, id: &Id, layout: Layout, range: Range<u64>) -> Result<Pieces, Error> {
         let result = match &self.0 {
             Backend::Directory(directory) => directory.read(id, layout, range).await,
+            Backend::Bucket(bucket) => bucket.read(id, layout, range).await,
         };
         result.map_err(about("reading the ciphertext", id))
     }
@@ -135,10 +145,8 @@ impl Blobs {
     /// Where a client can `PUT` the whole ciphertext or one part itself, until the address expires. `None` for folders,
     /// whose server hands out addresses of its own.
     pub async fn upload_url(&self, id: &Id, part: Option<u32>, expires: Duration) -> Result<Option<Url>, Error> {
-        let _ = (id, part, expires);
-        match &self.0 {
-            Backend::Directory(_) => Ok(None),
-        }
+        let Backend::Bucket(bucket) = &self.0 else { return Ok(None) };
+        bucket.upload_url(id, part, expires).await.map(Some).map_err(about("signing an address", id))
     }
 
     /// Where a client can `GET` a finished ciphertext itself, in order, until the addresses expire. `None` for folders.
@@ -149,10 +157,9 @@ impl Blobs {
         stored_len: u64,
         expires: Duration,
     ) -> Result<Option<Vec<DownloadUrl>>, Error> {
-        let _ = (id, layout, stored_len, expires);
-        match &self.0 {
-            Backend::Directory(_) => Ok(None),
-        }
+        let Backend::Bucket(bucket) = &self.0 else { return Ok(None) };
+        let urls = bucket.download_urls(id, layout, stored_len, expires).await;
+        urls.map(Some).map_err(about("signing addresses", id))
     }
 
     /// Removes a ciphertext with whatever belongs to it: parts, uploads, drafts. That there is nothing is fine; requests
@@ -160,6 +167,7 @@ impl Blobs {
     pub async fn delete(&self, id: &Id) -> Result<(), Error> {
         let result = match &self.0 {
             Backend::Directory(directory) => directory.delete(id).await,
+            Backend::Bucket(bucket) => bucket.delete(id).await,
         };
         result.map_err(about("deleting the ciphertext", id))
     }
@@ -168,6 +176,7 @@ impl Blobs {
     pub fn list(&self) -> BoxStream<'static, Result<Entry, Error>> {
         let entries = match &self.0 {
             Backend::Directory(directory) => directory.list(),
+            Backend::Bucket(bucket) => bucket.list(),
         };
         entries.map(|entry| entry.map_err(|reason| Error::new("listing the store", None, reason))).boxed()
     }
@@ -182,9 +191,9 @@ impl Blobs {
         older_than: SystemTime,
         is_finished: impl AsyncFn(&Id) -> io::Result<bool>,
     ) -> Result<Vec<Id>, Error> {
-        let _ = is_finished;
         let result = match &self.0 {
             Backend::Directory(directory) => directory.sweep(older_than).await,
+            Backend::Bucket(bucket) => bucket.sweep(older_than, is_finished).await,
         };
         result.map_err(|reason| Error::new("sweeping the store", None, reason))
     }

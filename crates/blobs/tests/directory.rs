@@ -1,5 +1,7 @@
 //! The folder keeps what it acknowledged, and shows nothing that isn't whole.
 
+#![allow(clippy::unwrap_used, reason = "a failing test panics")]
+
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -329,4 +331,14 @@ async fn messages_say_what_to_do() {
         error,
         "completing the upload of file a failed: part 0 must have 4 bytes and has 3; send this part again"
     );
+}
+
+/// An upload whose first part broke off stood in the way of the same file in one piece.
+#[tokio::test]
+async fn an_upload_without_parts_is_in_nobodys_way() {
+    let (place, id) = (Place::new(), id("a"));
+    assert!(place.blobs.write_part(&id, 0, 9, broken(b"abc")).await.is_err());
+    place.blobs.write_whole(&id, 3, body(b"abc")).await.unwrap();
+    assert_eq!(place.blobs.complete(&id, 3).await.unwrap(), Layout::Whole);
+    assert_eq!(place.blobs.list().count().await, 1);
 }

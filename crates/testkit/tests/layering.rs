@@ -195,7 +195,7 @@ fn reach(packages: &[Package], from: &str) -> Names {
 fn nothing_that_ships_links_what_is_for_tests() {
     let plan = Plan::read();
     for package in packages().iter().filter(|package| !plan.is_for_developers(&package.name)) {
-        for tool in ["proptest", "insta", "forge"] {
+        for tool in ["proptest", "insta", "forge", "s3", "s3s", "s3s-fs"] {
             assert!(!package.links.contains(tool), "{} links {tool}", package.name);
         }
     }

@@ -50,14 +50,23 @@ impl Inner {
         claim.act(|| self.uploads.rename(id.as_str(), &self.home, id.as_str()))
     }
 
-    /// Completing again is fine. An upload beside a finished file is another file's, unless it is the same file under
-    /// both names, which a crash can leave where names are given by linking.
+    /// Completing again is fine. An upload beside a finished file is another file's, unless none of its parts counts, or
+    /// it is the same file under both names, which a crash can leave where names are given by linking.
     fn completed(&self, id: &Id, stored_len: u64, finished: Found, draft: Option<Found>) -> Result<(), Reason> {
         match draft {
             _ if finished.len != stored_len => Err(Reason::Exists),
             Some(draft) if draft.file == finished.file => self.uploads.remove(id.as_str()).map(drop),
-            Some(_) => Err(Reason::Exists),
+            Some(_) if self.vouched(id)? => Err(Reason::Exists),
+            Some(_) => self.uploads.remove(id.as_str()).map(drop),
             None => Ok(()),
+        }
+    }
+
+    /// Whether any part of the upload was acknowledged.
+    fn vouched(&self, id: &Id) -> Result<bool, Reason> {
+        match self.upload(id)? {
+            Some(upload) => Ok(!upload.journal.received()?.is_empty()),
+            None => Ok(false),
         }
     }
 }

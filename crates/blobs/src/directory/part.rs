@@ -48,10 +48,7 @@ impl Directory {
                 move || writer.write(at, &batch)
             });
             at = body.received();
-            // Both to their end: what is written is settled when this returns.
-            let (written, next) = tokio::join!(writing, body.batch());
-            written?;
-            batch = next?;
+            batch = body.batch_during(writing).await?;
         }
         match at {
             0 => Err(Reason::TooShort { expected: 1, received: 0 }),

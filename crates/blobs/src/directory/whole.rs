@@ -45,10 +45,7 @@ impl Directory {
                 move || draft.write(at, &batch)
             });
             at = body.received();
-            // Both to their end: what is written is settled when this returns.
-            let (written, next) = tokio::join!(writing, body.batch());
-            written?;
-            batch = next?;
+            batch = body.batch_during(writing).await?;
         }
         match at == expected_len {
             true => blocking(move || draft.finish()).await,
