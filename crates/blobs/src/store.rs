@@ -186,10 +186,10 @@ impl Blobs {
     /// In S3 the parts of a finished ciphertext look like an upload, so `is_finished` is asked about each: it answers
     /// from the records, and an error keeps the parts. Whoever answers `false` must not let that upload be completed
     /// afterwards.
-    pub async fn sweep(
+    pub async fn sweep<F: Future<Output = io::Result<bool>> + Send>(
         &self,
         older_than: SystemTime,
-        is_finished: impl AsyncFn(&Id) -> io::Result<bool>,
+        is_finished: impl Fn(Id) -> F + Send + Sync,
     ) -> Result<Vec<Id>, Error> {
         let result = match &self.0 {
             Backend::Directory(directory) => directory.sweep(older_than).await,

@@ -293,7 +293,7 @@ async fn sweeping_takes_what_nobody_goes_on_with() {
     fs::write(place.path(".uploads/gone.parts"), b"").unwrap();
     fs::write(place.path(".uploads/dead.0011223344556677.new"), b"12").unwrap();
     fs::write(place.path("note.txt"), b"?").unwrap();
-    let sweep = |older_than| place.blobs.sweep(older_than, async |_: &Id| Ok(true));
+    let sweep = |older_than| place.blobs.sweep(older_than, |_: Id| async { Ok(true) });
     assert_eq!(sweep(SystemTime::now() - Duration::from_secs(60)).await.unwrap(), []);
     let mut swept = sweep(SystemTime::now() + Duration::from_secs(60)).await.unwrap();
     swept.sort();
@@ -316,7 +316,7 @@ async fn sweeping_leaves_uploads_that_are_being_written() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let later = SystemTime::now() + Duration::from_secs(60);
-    assert_eq!(place.blobs.sweep(later, async |_: &Id| Ok(false)).await.unwrap(), []);
+    assert_eq!(place.blobs.sweep(later, |_: Id| async { Ok(false) }).await.unwrap(), []);
     sender.send(Bytes::from_static(b"!")).unwrap();
     assert_eq!(slow.await.unwrap().unwrap(), 5);
     place.blobs.complete(&id, 5).await.unwrap();

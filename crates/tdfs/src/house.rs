@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use blobs::{Id, Layout};
 use rpc::shutdown::Shutdown;
+use store::Store;
 use types::id::{FileId, KeyId};
 use types::time::UnixMillis;
 use types::wire::kms;
@@ -106,7 +107,8 @@ impl Tdfs {
     async fn try_sweep_uploads(&self, now: UnixMillis) -> Result<(), Error> {
         let lifetime = self.settings.upload_lifetime;
         let before = SystemTime::now().checked_sub(lifetime).unwrap_or(SystemTime::UNIX_EPOCH);
-        for id in self.blobs.sweep(before, async |id: &Id| self.is_finished(id).await).await? {
+        let is_finished = |id| is_finished(self.store.clone(), id);
+        for id in self.blobs.sweep(before, is_finished).await? {
             if let Ok(file) = id.as_str().parse() {
                 self.give_up(file).await?;
             }
@@ -120,17 +122,17 @@ impl Tdfs {
         Ok(())
     }
 
-    /// Whether parts are a file's and not an upload's. What can't be looked up is left alone.
-    async fn is_finished(&self, id: &Id) -> io::Result<bool> {
-        let file = id.as_str().parse().map_err(io::Error::other)?;
-        let row = db::get(&self.store, file).await.map_err(io::Error::other)?;
-        Ok(row.is_some_and(|row| row.layout != Layout::Whole))
-    }
-
     async fn give_up(&self, file: FileId) -> Result<(), Error> {
         tracing::info!(%file, "an upload that nobody continued is removed");
         db::give_up(&self.store, file).await?;
         self.house.notify_one();
         Ok(())
     }
+}
+
+/// Whether parts are a file's and not an upload's. What can't be looked up is left alone.
+async fn is_finished(store: Store, id: Id) -> io::Result<bool> {
+    let file = id.as_str().parse().map_err(io::Error::other)?;
+    let row = db::get(&store, file).await.map_err(io::Error::other)?;
+    Ok(row.is_some_and(|row| row.layout != Layout::Whole))
 }

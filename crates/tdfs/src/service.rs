@@ -84,7 +84,7 @@ impl Tdfs {
         create: CreateFile,
         now: UnixMillis,
     ) -> Result<CreatedFile, Error> {
-        let declared = declared(&create)?;
+        let declared = create.file_size.zip(create.sha256);
         let (size, sha256) = declared.unwrap_or((0, nothing()));
         let row = |key_id| FileRow {
             owner: owner.user().clone(),
@@ -281,17 +281,6 @@ impl Tdfs {
             self.house.notify_one();
         }
         Ok(())
-    }
-}
-
-/// What a user says of the plaintext: size and digest, both or neither.
-fn declared(create: &CreateFile) -> Result<Option<(u64, Digest)>, Error> {
-    let missing = |field| Err(Error::Field { field, rule: "is missing".to_owned() });
-    match (create.file_size, create.sha256) {
-        (Some(size), Some(sha256)) => Ok(Some((size, sha256))),
-        (None, None) if create.format == Format::Chunked => Ok(None),
-        (_, None) => missing("sha256"),
-        (None, _) => missing("file_size"),
     }
 }
 

@@ -11,6 +11,10 @@ use types::service::Api;
 const SHA256: &str = "233b51fc70dcc0c0ecb4e6ed9dc32d4c421a54859d069ec87fa836cf8c8aeb44";
 const KEY: &str = r#"{"key":"<base64 32>","nonce":"<base64 12>","ad":"<base64 5>"}"#;
 
+/// What a record has beyond the reference, before its ciphertext is there and after.
+const REST: &str = r#","format":"single","created_ms":<number>,"volume":"<hex32>""#;
+const REST_STORED: &str = r#","format":"single","created_ms":<number>,"download_url":"<text>","volume":"<hex32>""#;
+
 /// One test's cluster, spoken to in one protocol, over one connection per API.
 struct Talk {
     cluster: Cluster,
@@ -84,12 +88,12 @@ async fn a_users_files_are_declared_returned_listed_and_removed() {
             let create = format!(
                 r#"{{"type":"Create","file_name":"{name}","sha256":"{SHA256}","file_size":128,"user_id":"user1","user_token":"token1"}}"#
             );
-            let example = format!(r#"{{"type":"Create","file_id":"<uuid>","access_path":"<text>","key_config":{KEY}}}"#);
+            let example = format!(r#"{{"type":"Create","file_id":"<uuid>","access_path":"<text>","key_config":{KEY},"upload_url":"<text>","volume":"<hex32>"}}"#);
             let made = talk.check(Api::TdfsExternal, &create, &example).await;
-            let [id, path, key, nonce, ad] = &made[..] else { panic!("a file: {made:?}") };
+            let [id, path, key, nonce, ad, ..] = &made[..] else { panic!("a file: {made:?}") };
             assert!(path.starts_with('/') && path.ends_with(id), "{path}");
             let info = format!(
-                r#"{{"user_id":"user1","file_name":"{name}","sha256":"{SHA256}","file_size":128,"access_path":"{path}","task_id":null,"collaborator_list":[],"key_config":{{"key":"{key}","nonce":"{nonce}","ad":"{ad}"}}}}"#
+                r#"{{"user_id":"user1","file_name":"{name}","sha256":"{SHA256}","file_size":128,"access_path":"{path}","task_id":null,"collaborator_list":[],"key_config":{{"key":"{key}","nonce":"{nonce}","ad":"{ad}"}}{REST}}}"#
             );
             let get = format!(r#"{{"type":"Get","file_id":"{id}","user_id":"user1","user_token":"token1"}}"#);
             talk.check(Api::TdfsExternal, &get, &format!(r#"{{"type":"Get","file_info":{info}}}"#)).await;
@@ -116,7 +120,7 @@ async fn services_declare_outputs_and_read_records() {
         let create = format!(
             r#"{{"type":"Create","sha256":"{SHA256}","file_size":3,"user_id":"user2","task_id":"{task}","collaborator_list":[],"allow_policy":0}}"#
         );
-        let example = format!(r#"{{"type":"Create","file_id":"<uuid>","access_path":"<text>","key_config":{KEY}}}"#);
+        let example = format!(r#"{{"type":"Create","file_id":"<uuid>","access_path":"<text>","key_config":{KEY},"upload_url":"<text>","volume":"<hex32>"}}"#);
         let made = talk.check(Api::TdfsInternal, &create, &example).await;
         let (id, path) = (&made[0], &made[1]);
         let get = format!(r#"{{"type":"Get","file_id":"{id}"}}"#);
@@ -129,7 +133,7 @@ async fn services_declare_outputs_and_read_records() {
         talk.check(Api::Kms, &key, &format!(r#"{{"type":"Get","config":{config}}}"#)).await;
         let own = format!(r#"{{"type":"Get","file_id":"{id}","user_id":"user2","user_token":"token2"}}"#);
         let info = format!(
-            r#"{{"type":"Get","file_info":{{"user_id":"user2","file_name":"{task}","sha256":"{SHA256}","file_size":3,"access_path":"{path}","task_id":"{task}","collaborator_list":[],"key_config":{config}}}}}"#
+            r#"{{"type":"Get","file_info":{{"user_id":"user2","file_name":"{task}","sha256":"{SHA256}","file_size":3,"access_path":"{path}","task_id":"{task}","collaborator_list":[],"key_config":{config}{REST}}}}}"#
         );
         talk.check(Api::TdfsExternal, &own, &info).await;
         talk.check_error(Api::TdfsInternal, &get.replace(id, "nothing"), "not_found", 404).await;
@@ -231,7 +235,7 @@ async fn the_psi_example_comes_out_as_documented() {
             let get = format!(r#"{{"type":"Get","file_id":"{id}","user_id":"{user}","user_token":"{token}"}}"#);
             let size = expected.len();
             let info = format!(
-                r#"{{"type":"Get","file_info":{{"user_id":"{user}","file_name":"{task}","sha256":"{sha256}","file_size":{size},"access_path":"<text>","task_id":"{task}","collaborator_list":[],"key_config":{KEY}}}}}"#
+                r#"{{"type":"Get","file_info":{{"user_id":"{user}","file_name":"{task}","sha256":"{sha256}","file_size":{size},"access_path":"<text>","task_id":"{task}","collaborator_list":[],"key_config":{KEY}{REST_STORED}}}}}"#
             );
             talk.check(Api::TdfsExternal, &get, &info).await;
             assert_eq!(talk.cluster.get(user, token, id).await, expected);

@@ -46,17 +46,17 @@ impl Bucket {
         .boxed()
     }
 
-    pub(crate) async fn sweep(
+    pub(crate) async fn sweep<F: Future<Output = io::Result<bool>> + Send>(
         &self,
         older_than: SystemTime,
-        is_finished: impl AsyncFn(&Id) -> io::Result<bool>,
+        is_finished: impl Fn(Id) -> F + Send + Sync,
     ) -> Result<Vec<Id>, Reason> {
         let (mut entries, mut swept) = (self.list(), Vec::new());
         while let Some(entry) = entries.try_next().await? {
             let Entry { id: Some(id), kind: Kind::Parts { .. }, .. } = entry else { continue };
             // Asked again: the listing may be old by now.
             if self.last_activity(&id).await?.is_some_and(|last| last < older_than)
-                && matches!(is_finished(&id).await, Ok(false))
+                && matches!(is_finished(id.clone()).await, Ok(false))
             {
                 self.delete_parts(&id).await?;
                 swept.push(id);

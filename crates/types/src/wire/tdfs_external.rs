@@ -36,17 +36,17 @@ super::requests! {
 /// Declares a file that the caller is about to encrypt and write.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = CreateFileRequest)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "CreateFields")]
 pub struct CreateFile {
     /// Its display name.
     pub file_name: FileName,
     /// SHA-256 of the plaintext. Absent when it is only known at the end, which takes the chunked format: the file is
     /// then of no use to anyone before `CompleteUpload` has said it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = true)]
     pub sha256: Option<Digest>,
     /// Size of the plaintext, in bytes. Absent together with `sha256`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = true)]
     pub file_size: Option<u64>,
     /// The caller.
@@ -54,8 +54,38 @@ pub struct CreateFile {
     /// The caller's token.
     pub user_token: Secret,
     /// How the plaintext will be sealed; one message when absent.
-    #[serde(default, skip_serializing_if = "Format::is_single")]
+    #[serde(skip_serializing_if = "Format::is_single")]
+    #[schema(required = false)]
     pub format: Format,
+}
+
+/// [`CreateFile`] as it was sent, field by field.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateFields {
+    file_name: FileName,
+    sha256: Option<Digest>,
+    file_size: Option<u64>,
+    user_id: UserId,
+    user_token: Secret,
+    #[serde(default)]
+    format: Format,
+}
+
+impl TryFrom<CreateFields> for CreateFile {
+    type Error = String;
+
+    /// Size and digest are declared both or neither, and in one message both.
+    fn try_from(fields: CreateFields) -> Result<Self, String> {
+        let CreateFields { file_name, sha256, file_size, user_id, user_token, format } = fields;
+        let missing = |field| Err(format!("missing field `{field}`"));
+        match (sha256, file_size) {
+            (None, None) if format.is_single() => missing("sha256"),
+            (None, Some(_)) => missing("sha256"),
+            (Some(_), None) => missing("file_size"),
+            _ => Ok(CreateFile { file_name, sha256, file_size, user_id, user_token, format }),
+        }
+    }
 }
 
 /// Asks for a file's record and key.
