@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crypto::file::{MAX_PLAINTEXT_LEN, Plaintext, TAG_LEN};
-use crypto::hash::hex;
+use crypto::hash::{Sha256, hex};
 use crypto::random;
 use zeroize::Zeroizing;
 
@@ -95,6 +95,17 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(draft) = &self.draft {
             let _ = fs::remove_file(draft);
+        }
+    }
+}
+
+/// The SHA-256 of a file.
+pub(crate) fn digest(path: &Path) -> io::Result<[u8; 32]> {
+    let (mut file, mut hasher, mut buffer) = (File::open(path)?, Sha256::new(), Zeroizing::new(vec![0; PIECE_LEN]));
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            read => hasher.update(&buffer[..read]),
         }
     }
 }

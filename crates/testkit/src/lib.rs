@@ -190,6 +190,11 @@ impl Site {
 
     /// A client of one user.
     pub fn client(&self, user: &str, token: &str) -> client::Teehouse {
+        self.client_with(user, token, client::Transfers::default())
+    }
+
+    /// A client of one user, whose ciphertext travels so.
+    pub fn client_with(&self, user: &str, token: &str, transfers: client::Transfers) -> client::Teehouse {
         let settings = client::Settings {
             tms: self.address(Api::TmsExternal).to_string(),
             tdfs: self.address(Api::TdfsExternal).to_string(),
@@ -197,7 +202,7 @@ impl Site {
             simulation: Simulation::Allowed,
             user: user.parse().expect("a name"),
             token: Secret::new(token.into()),
-            transfers: client::Transfers::default(),
+            transfers,
         };
         client::Teehouse::connect(settings).expect("a client")
     }

@@ -26,6 +26,9 @@ pub enum Error {
     /// A file does not exist, or the caller may not read it.
     #[error("no file {0}")]
     NoSuchFile(FileId),
+    /// A file can't be brought yet, in the words of the tdfs.
+    #[error("{0}")]
+    Unready(String),
     /// The caller takes part in the task, but is not asked to approve it.
     #[error("task {0} is not for you to approve: its creator agreed by creating it")]
     NotAnApprover(TaskId),
@@ -76,6 +79,7 @@ impl Fault for Error {
             Error::NotAnApprover(_) => ErrorCode::PermissionDenied,
             Error::NotApprovable { .. } | Error::ApprovedAlready(_) => ErrorCode::Conflict,
             Error::NoSuchUser(_) | Error::Field { .. } => ErrorCode::InvalidRequest,
+            Error::Unready(_) => ErrorCode::PreconditionFailed,
             Error::Tdfs(error) => error.code(),
             Error::Store(_) => ErrorCode::Internal,
         }

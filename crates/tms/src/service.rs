@@ -195,6 +195,9 @@ impl Tms {
             Ok(tdfs_internal::Response::Hold(held)) => Ok(held.files),
             Ok(_) => Err(CallError::unexpected().into()),
             Err(error) if error.is_not_found() => Err(self.missing_file(user, files).await),
+            Err(CallError::Refused(refusal)) if refusal.code == ErrorCode::PreconditionFailed => {
+                Err(Error::Unready(refusal.message))
+            }
             Err(error) => Err(error.into()),
         }
     }

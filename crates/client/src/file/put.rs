@@ -81,6 +81,14 @@ struct Begun {
     resumed: bool,
 }
 
+/// What there is of a file in chunks when it is to be put.
+enum Beginning {
+    /// Something to do.
+    Now(Begun),
+    /// Nothing: an earlier client was killed before it heard that it had ended.
+    Ended(StoredFile),
+}
+
 impl Teehouse {
     /// Encrypts a file on this machine and puts it.
     ///
@@ -169,8 +177,11 @@ impl Teehouse {
         name: FileName,
         progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Result<StoredFile, FileError> {
-        let Begun { declared: Declared { file, key, place }, header, slot, resumed } =
-            self.begin(&path, &source, size, name).await?;
+        let begun = match self.begin(&path, &source, size, name).await? {
+            Beginning::Now(begun) => begun,
+            Beginning::Ended(stored) => return Ok(stored),
+        };
+        let Begun { declared: Declared { file, key, place }, header, slot, resumed } = begun;
         let total = Layout::new(header.chunk_len(), size).map_or(size, |layout| layout.sealed_len());
         let tell = telling(progress, total);
         let write = move |to: &mut (dyn Write + Send)| seal_parallel(&key, header, size, threads(), source, to);
@@ -261,14 +272,14 @@ impl Teehouse {
     }
 
     /// Declares a file in chunks, or goes on with one that was begun from the same source.
-    async fn begin(&self, path: &Path, source: &fs::File, size: u64, name: FileName) -> Result<Begun, FileError> {
+    async fn begin(&self, path: &Path, source: &fs::File, size: u64, name: FileName) -> Result<Beginning, FileError> {
         let read = |source| FileError::Read { path: path.to_owned(), source };
         let stamp = Stamp::of(&source.metadata().map_err(read)?);
         let slot = match &self.uploads {
             Some(memory) => Some(memory.slot(&self.server, self.user.as_str(), path).map_err(read)?),
             None => None,
         };
-        if let Some(begun) = self.recall(slot.as_ref(), stamp).await {
+        if let Some(begun) = self.recall(slot.as_ref(), stamp, path).await {
             return Ok(begun);
         }
         let header = Header::for_size(size);
@@ -280,18 +291,25 @@ impl Teehouse {
             let kept = slot.keep(&Unfinished { file_id, header, source: stamp });
             kept.map_err(|source| FileError::Remember { source })?;
         }
-        Ok(Begun { declared, header, slot, resumed: false })
+        Ok(Beginning::Now(Begun { declared, header, slot, resumed: false }))
     }
 
-    async fn recall(&self, slot: Option<&Slot>, stamp: Stamp) -> Option<Begun> {
-        let unfinished = slot?.recall(stamp)?;
+    /// What an earlier client began with this very source.
+    async fn recall(&self, slot: Option<&Slot>, stamp: Stamp, path: &Path) -> Option<Beginning> {
+        let (slot, path) = (slot?, path.to_owned());
+        let unfinished = slot.recall(stamp)?;
         let header = unfinished.header()?;
         let info = self.file_info(&unfinished.file_id).await.ok()?;
         let file = unfinished.file_id;
-        let key = file_key(&file, &info.key_config).ok()?;
-        let open = info.incomplete && info.format == Format::Chunked;
-        let declared = Declared { file, key, place: Place::Server };
-        open.then(|| Begun { declared, header, slot: slot.cloned(), resumed: true })
+        if info.incomplete {
+            let key = file_key(&file, &info.key_config).ok()?;
+            let declared = Declared { file, key, place: Place::Server };
+            return Some(Beginning::Now(Begun { declared, header, slot: Some(slot.clone()), resumed: true }));
+        }
+        slot.clear();
+        let sha256 = Digest::new(blocking(move || disk::digest(&path)).await.ok()?);
+        let stored = StoredFile { file_id: file, sha256, file_size: info.file_size };
+        (sha256 == info.sha256).then_some(Beginning::Ended(stored))
     }
 
     async fn declare(
