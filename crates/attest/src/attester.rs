@@ -67,12 +67,14 @@ pub trait BlobSealer: Send + Sync {
     fn unseal_key(&self, blob: &[u8]) -> Result<SealingKey, AttestError>;
 }
 
-/// How a platform keeps a secret: it has a key of its own, or it seals what it is given.
+/// How a platform keeps a secret: it has a key of its own, it seals what it is given, or it does not.
 pub enum PlatformSealer {
     /// A stable key: SNP's derived key, Gramine's key file, the simulated platform's file.
     Key(Box<dyn Sealer>),
     /// A blob to be stored: TPM.
     Blob(Box<dyn BlobSealer>),
+    /// It keeps none: TDX has no such key, and SEV-SNP's is not asked for. Others keep the secret for it.
+    Nothing(Platform),
 }
 
 impl PlatformSealer {
@@ -81,7 +83,13 @@ impl PlatformSealer {
         match self {
             PlatformSealer::Key(sealer) => sealer.platform(),
             PlatformSealer::Blob(sealer) => sealer.platform(),
+            PlatformSealer::Nothing(platform) => *platform,
         }
+    }
+
+    /// Whether it keeps any.
+    pub fn keeps(&self) -> bool {
+        !matches!(self, PlatformSealer::Nothing(_))
     }
 }
 

@@ -83,7 +83,7 @@ fn code(error: &RootError) -> ErrorCode {
         RootError::PeerName | RootError::Recovery(_) => ErrorCode::InvalidRequest,
         RootError::NoSuchSlot(_) => ErrorCode::NotFound,
         RootError::SamePeer { .. } | RootError::OtherSeeds => ErrorCode::Conflict,
-        RootError::LastSlot(_) | RootError::LocksOut(_) => ErrorCode::PreconditionFailed,
+        RootError::LastSlot(_) | RootError::LocksOut(_) | RootError::NoSealer(_) => ErrorCode::PreconditionFailed,
         RootError::Full | RootError::TooManyGenerations => ErrorCode::ResourceExhausted,
         // Disks and platforms fail, and may work again: no bug of ours.
         RootError::None { .. }
@@ -227,7 +227,7 @@ async fn operate_on_file(data_dir: &Path, request: Request) -> Result<Response, 
 /// When a `--dev` deployment's key can't be read, or there is no platform that seals.
 pub fn sealer_here(data_dir: &Path, attestation: &Attestation) -> Result<PlatformSealer, OperateError> {
     match dev_sealer(data_dir) {
-        Err(OperateError::NobodyThere(_)) => Ok(attestation.machine()?.sealer()?),
+        Err(OperateError::NobodyThere(_)) => Ok(attestation.machine()?.sealer()),
         sealer => sealer,
     }
 }

@@ -107,13 +107,38 @@ impl Root {
     /// # Errors
     /// When there is one already, another process works on it, or it can't be sealed or written.
     pub fn create(data_dir: &Path, seeds: Seeds, sealer: &PlatformSealer, now: UnixMillis) -> Result<Self, RootError> {
+        let slots = vec![platform_slot(0, sealer, &seeds, now)?];
+        Self::create_with(data_dir, seeds, slots, now)
+    }
+
+    /// The same out of a peer's seeds, with a slot for the peer, and one for this machine's platform if it keeps secrets.
+    ///
+    /// # Errors
+    /// As [`Root::create`], and when the peer's name can't be one.
+    pub fn replicate(
+        data_dir: &Path,
+        seeds: Seeds,
+        sealer: &PlatformSealer,
+        peer: &str,
+        now: UnixMillis,
+    ) -> Result<Self, RootError> {
+        if !file::is_peer_name(peer) {
+            return Err(RootError::PeerName);
+        }
+        let platform = sealer.keeps().then(|| platform_slot(0, sealer, &seeds, now)).transpose()?;
+        let peer = Slot { id: 1, created_ms: now, content: Content::Peer { name: peer.to_owned() } };
+        Self::create_with(data_dir, seeds, platform.into_iter().chain([peer]).collect(), now)
+    }
+
+    fn create_with(data_dir: &Path, seeds: Seeds, slots: Vec<Slot>, now: UnixMillis) -> Result<Self, RootError> {
         let disk = Disk::lock(data_dir)?;
         if disk.path().exists() {
             return Err(RootError::Exists { path: disk.path().to_owned() });
         }
-        let header = Header::new(&seeds, vec![platform_slot(0, sealer, &seeds, now)?], now);
+        let opened_by = slots.first().map_or((0, Kind::Platform), |slot| (slot.id, slot.content.kind()));
+        let header = Header::new(&seeds, slots, now);
         disk.write(&file::encode(&header, &seeds.current))?;
-        Ok(Root { disk, header, seeds, opened_by: (0, Kind::Platform) })
+        Ok(Root { disk, header, seeds, opened_by })
     }
 
     /// Unseals a data directory's root.
@@ -280,7 +305,8 @@ impl Root {
     }
 
     fn continue_with(&mut self, seeds: Seeds, sealer: &PlatformSealer, now: UnixMillis) -> Result<(), RootError> {
-        let mut slots = vec![platform_slot(self.next_id(), sealer, &seeds, now)?];
+        let platform = sealer.keeps().then(|| platform_slot(self.next_id(), sealer, &seeds, now)).transpose()?;
+        let mut slots: Vec<Slot> = platform.into_iter().collect();
         for slot in &self.header.slots {
             let content = match &slot.content {
                 Content::Platform { .. } => continue,
@@ -290,6 +316,9 @@ impl Root {
                 }
             };
             slots.push(Slot { content, ..slot.clone() });
+        }
+        if slots.is_empty() {
+            return Err(RootError::NoSealer(sealer.platform()));
         }
         slots.sort_by_key(|slot| slot.id);
         let header = Header::new(&seeds, slots, now);

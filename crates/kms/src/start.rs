@@ -100,8 +100,7 @@ async fn take_over(host: &Host, sealer: &PlatformSealer, now: UnixMillis) -> Res
         match replica.replicate().await {
             Ok(replicated) => {
                 let Takeover { seeds, authority } = Takeover::read(replicated)?;
-                let mut root = Root::create(&host.config().data_dir, seeds, sealer, now)?;
-                root.add_peer(replica.target(), now)?;
+                let root = Root::replicate(&host.config().data_dir, seeds, sealer, replica.target(), now)?;
                 return Ok((root, authority));
             }
             Err(error) => last = Some(error),

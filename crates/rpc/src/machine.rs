@@ -50,12 +50,6 @@ pub enum MachineError {
     /// The configuration names a PCR that measures nothing that lasts.
     #[error("attestation.tpm_pcrs")]
     Pcr(#[from] BadPcr),
-    /// The platform keeps no secret for anybody.
-    #[error(
-        "the {0} platform keeps no key for data at rest, so the kms can't run there alone: give it recovery shares or a \
-         replica, or name a TPM that is not the host's as `attestation.tpm_device`"
-    )]
-    NoSealer(Platform),
 }
 
 /// A platform that was found.
@@ -136,15 +130,12 @@ impl Machine {
         }
     }
 
-    /// How it keeps the root's secret: Gramine's key files, or a TPM.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub fn sealer(&self) -> Result<PlatformSealer, MachineError> {
+    /// How it keeps the root's secret: Gramine's key files, a TPM, or not at all.
+    pub fn sealer(&self) -> PlatformSealer {
         match (&self.tpm, self.platform) {
-            (_, Platform::Sgx) => Ok(PlatformSealer::Key(Box::new(Gramine::new(GRAMINE_ATTESTATION)))),
-            (Some(tpm), _) => Ok(PlatformSealer::Blob(Box::new(TpmSealer::new(tpm.clone(), self.pcrs)))),
-            (None, platform) => Err(MachineError::NoSealer(platform)),
+            (_, Platform::Sgx) => PlatformSealer::Key(Box::new(Gramine::new(GRAMINE_ATTESTATION))),
+            (Some(tpm), _) => PlatformSealer::Blob(Box::new(TpmSealer::new(tpm.clone(), self.pcrs))),
+            (None, platform) => PlatformSealer::Nothing(platform),
         }
     }
 }

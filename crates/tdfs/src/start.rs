@@ -28,9 +28,6 @@ pub enum StartError {
     /// The users' store can't be opened.
     #[error(transparent)]
     Users(#[from] identity::OpenError),
-    /// The operator's socket can't be had.
-    #[error("the operator's socket")]
-    Operator(#[source] std::io::Error),
 }
 
 /// A tdfs that serves, and the users that it hosts.
@@ -75,7 +72,10 @@ pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started,
     let kms = kms.unwrap_or_else(|| host.client(&credentials));
     let files = (open_files(host.config()).await?, settings(host.config()));
     let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, kms, users.clone(), files)?);
-    serve_operator(&data_dir, users.clone(), host.shutdown()).map_err(StartError::Operator)?;
+    if let Err(error) = serve_operator(&data_dir, users.clone(), host.shutdown()) {
+        // Gramine has no sockets with names in the file system: users are then managed while it is stopped.
+        tracing::warn!(%error, "there is no socket for the operator");
+    }
     host.serve(external, Arc::new(External(tdfs.clone())), &credentials)?;
     host.serve(internal, Arc::new(Internal(tdfs.clone())), &credentials)?;
     tokio::spawn(tdfs.clone().keep_house(host.shutdown()));

@@ -25,6 +25,12 @@ pub enum RootError {
         /// Where.
         path: PathBuf,
     },
+    /// The platform keeps no secret, and nobody else was named who does.
+    #[error(
+        "the {0} platform keeps no key for data at rest, so a kms can't begin there alone: name its peers as `kms.peers`, \
+         or a TPM that is not the host's as `attestation.tpm_device`"
+    )]
+    NoSealer(Platform),
     /// Another process holds it.
     #[error("a kms runs on {data_dir}: stop it first")]
     Busy {

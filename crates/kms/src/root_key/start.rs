@@ -11,7 +11,8 @@ use crate::Kms;
 
 /// The root of a data directory. What is there decides:
 ///
-/// * a `root.json`: it is unsealed; if not by this platform, this platform gets a slot for the next time;
+/// * a `root.json`: it is unsealed; if not by this platform, this platform gets a slot for the next time, if it keeps
+///   secrets;
 /// * no `root.json` but a store: the store was sealed with the platform's key itself, and stays so as generation 0;
 /// * neither: a fresh root.
 ///
@@ -25,7 +26,7 @@ pub async fn at_start(
 ) -> Result<Root, RootError> {
     if data_dir.join(FILE_NAME).exists() {
         let mut root = Root::open(data_dir, &Means { sealer: Some(sealer), peers, shares: &[] }).await?;
-        if root.opened_by().1 != Kind::Platform {
+        if root.opened_by().1 != Kind::Platform && sealer.keeps() {
             root.rewrap(sealer, now)?;
         }
         return Ok(root);

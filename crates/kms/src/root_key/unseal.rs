@@ -146,6 +146,7 @@ pub(super) fn seal_platform(
             (Form::Key, crypto::seal::seal(&wrapping_key(&key), &slot_data(generation), seed.danger_expose()))
         }
         PlatformSealer::Blob(sealer) => (Form::Blob, sealer.seal_key(seed.as_key())?),
+        PlatformSealer::Nothing(platform) => return Err(RootError::NoSealer(*platform)),
     };
     match sealed.len() {
         1..=MAX_BLOB_LEN => Ok(Content::Platform { platform: sealer.platform(), form, sealed: Base64(sealed) }),

@@ -4,17 +4,18 @@ use std::fs;
 use std::path::Path;
 
 use kms::Kms;
-use kms::root_key::{Kind, Root, RootError, at_start};
+use kms::root_key::{Kind, Root, RootError, Seeds, at_start};
 
 use crate::fakes::{LATER, NOW, create, dir, keys, open, replica, simulated, snp, tpm};
 use attest::attester::PlatformSealer;
+use attest::platform::Platform;
 use crypto::SealingKey;
 use types::service::Role;
 
 fn platform_key(sealer: &PlatformSealer) -> SealingKey {
     match sealer {
         PlatformSealer::Key(sealer) => sealer.sealing_key(Role::Kms).unwrap(),
-        PlatformSealer::Blob(_) => panic!("it has no key"),
+        PlatformSealer::Blob(_) | PlatformSealer::Nothing(_) => panic!("it has no key"),
     }
 }
 
@@ -95,4 +96,33 @@ async fn what_a_peer_unsealed_the_platform_unseals_the_next_time() {
     assert_eq!((root.opened_by().1, keys(&root)), (Kind::Platform, keys(&leader)));
     drop(root);
     assert!(open(second.path(), &snp("chip 2", "v1")).await.is_err());
+}
+
+/// A platform without a sealing key, as TDX is: a kms can't begin there alone, and lives from its peers' word.
+#[tokio::test]
+async fn a_platform_that_keeps_nothing_gets_the_root_from_its_peers_at_every_start() {
+    let (first, second) = (dir(), dir());
+    let nothing = PlatformSealer::Nothing(Platform::Tdx);
+    let alone = at_start(second.path(), &nothing, &[], NOW).await.unwrap_err();
+    assert!(matches!(alone, RootError::NoSealer(Platform::Tdx)), "{alone}");
+    assert!(alone.to_string().contains("kms.peers") && !second.path().join("root.json").exists());
+
+    let mut leader = create(first.path(), &simulated());
+    let seeds = |root: &Root| Seeds::from_bytes(root.seeds().danger_to_bytes().expose()).unwrap();
+    drop(Root::replicate(second.path(), seeds(&leader), &nothing, "kms-1", NOW).unwrap());
+    for _ in 0..2 {
+        let peers = replica("kms-1", Some(&leader));
+        let root = at_start(second.path(), &nothing, &peers, LATER).await.unwrap();
+        assert_eq!((keys(&root), root.opened_by().1, root.slots().len()), (keys(&leader), Kind::Peer, 1));
+    }
+    let locked = at_start(second.path(), &nothing, &replica("kms-1", None), LATER).await.unwrap_err();
+    assert!(matches!(locked, RootError::Sealed { .. }), "{locked}");
+
+    // It follows a rotation, and can't begin one of its own without losing itself.
+    leader.rotate(&simulated(), LATER).unwrap();
+    let peers = replica("kms-1", Some(&leader));
+    let mut root = at_start(second.path(), &nothing, &peers, LATER).await.unwrap();
+    root.follow(seeds(&leader), &nothing, LATER).unwrap();
+    assert_eq!(keys(&root), keys(&leader));
+    assert!(matches!(root.rewrap(&nothing, LATER), Err(RootError::NoSealer(Platform::Tdx))));
 }
