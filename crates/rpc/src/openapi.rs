@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use types::error::ErrorReply;
-use types::service::Callers;
+use types::service::{Api, Callers};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -88,7 +88,28 @@ fn paths<P: Protocol>() -> PathsBuilder {
         .request_body(Some(request.build()))
         .response("200", success.build())
         .response("default", failure.build());
-    PathsBuilder::new().path("/", PathItem::new(HttpMethod::Post, operation))
+    let paths = PathsBuilder::new().path("/", PathItem::new(HttpMethod::Post, operation));
+    if P::API == Api::TdfsExternal { files(paths) } else { paths }
+}
+
+/// What has a body of bytes: `docs/transfer.md`.
+fn files(paths: PathsBuilder) -> PathsBuilder {
+    const BYTES: &str = "application/octet-stream";
+    let bytes = || ContentBuilder::new().build();
+    let failure = || ResponseBuilder::new().description("Any failure").content(JSON, content::<ErrorReply>()).build();
+    let put = OperationBuilder::new()
+        .summary(Some("Sends ciphertext, whole or one part, to a URL that `Create` or `Upload` gave"))
+        .request_body(Some(RequestBodyBuilder::new().content(BYTES, bytes()).required(Some(Required::True)).build()))
+        .response("200", ResponseBuilder::new().description("It is on the disk").build())
+        .response("default", failure());
+    let get = OperationBuilder::new()
+        .summary(Some("Gets ciphertext, all or one range, from a URL that `Get` gave"))
+        .response("200", ResponseBuilder::new().description("The ciphertext").content(BYTES, bytes()).build())
+        .response("206", ResponseBuilder::new().description("The range").content(BYTES, bytes()).build())
+        .response("default", failure());
+    let mut item = PathItem::new(HttpMethod::Put, put);
+    item.get = Some(get.build());
+    paths.path("/files/{file_id}", item)
 }
 
 fn content<T: ToSchema>() -> utoipa::openapi::Content {
