@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use client::{Settings, Simulation, Teehouse};
+use client::{Settings, Simulation, Teehouse, Transfers};
 use rpc::config::Config;
 use rpc::deployment::{DevDeployment, Trust};
 use rpc::tls::{Connector, Credentials, Identity};
@@ -67,7 +67,17 @@ impl Cluster {
         self.handle(name)
     }
 
+    /// The same, for whom ciphertext travels so.
+    pub(crate) async fn user_with(&self, name: &str, always_send: bool) -> anyhow::Result<Teehouse> {
+        self.user(name).await?;
+        self.handle_with(name, Transfers { always_send, ..Transfers::default() })
+    }
+
     fn handle(&self, name: &str) -> anyhow::Result<Teehouse> {
+        self.handle_with(name, Transfers::default())
+    }
+
+    fn handle_with(&self, name: &str, transfers: Transfers) -> anyhow::Result<Teehouse> {
         Ok(Teehouse::connect(Settings {
             tms: self.address(Api::TmsExternal)?.to_string(),
             tdfs: self.address(Api::TdfsExternal)?.to_string(),
@@ -75,7 +85,7 @@ impl Cluster {
             simulation: Simulation::Allowed,
             user: name.parse()?,
             token: Secret::new(TOKEN.to_owned()),
-            transfers: client::Transfers::default(),
+            transfers,
         })?)
     }
 

@@ -29,14 +29,14 @@ pub(crate) fn run(report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// The `teehouse` that stands beside this program.
-fn program() -> anyhow::Result<PathBuf> {
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("teehouse");
     ensure!(program.exists(), "{} is missing: `cargo build --release -p teehouse` makes it", program.display());
     Ok(program)
 }
 
 /// Starts a server on free ports; returns when it serves.
-fn serve(program: &Path, dir: &Path) -> anyhow::Result<Child> {
+pub(crate) fn serve(program: &Path, dir: &Path) -> anyhow::Result<Child> {
     let mut command = Command::new(program);
     command.args(["serve", "--dev", "--json", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir);
     let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -48,7 +48,7 @@ fn serve(program: &Path, dir: &Path) -> anyhow::Result<Child> {
     Ok(server)
 }
 
-fn stop(server: &mut Child) -> anyhow::Result<()> {
+pub(crate) fn stop(server: &mut Child) -> anyhow::Result<()> {
     kill_process(Pid::from_child(server), Signal::TERM)?;
     server.wait()?;
     Ok(())

@@ -23,6 +23,7 @@ mod seal;
 mod seal_tools;
 mod stats;
 mod store_open;
+mod transfer;
 
 use options::{Name, Options};
 
@@ -52,6 +53,7 @@ async fn run(name: Name, options: &Options, report: &mut Report) -> anyhow::Resu
         Name::Flood => flood::run(report).await,
         Name::Files => files::run(report).await,
         Name::Seal => seal::run(report),
+        Name::Transfer => transfer::run(report).await,
         Name::List => list::run(report, options.tasks).await,
         Name::Store => store_open::run(report, options.records).await,
         Name::Footprint => footprint::run(report),

@@ -19,6 +19,7 @@ Names:
     flood        kept connections before and while thousands of hostile ones come every second
     files        put and get of 1 MiB and 256 MiB beside AEAD, SHA-256 and the disk
     seal         1 GiB in chunks, sealed and opened, beside AEAD, SHA-256, rage and openssl
+    transfer     1 GiB over the network beside a bare rustls stream, memory, 100,000 small files
     list         one page of a user's list, with a thousand and --tasks tasks in the store
     store        opening a store of --records records after SIGKILL
     footprint    the release binary's size and an idle server's memory
@@ -41,13 +42,14 @@ pub(crate) enum Name {
     Flood,
     Files,
     Seal,
+    Transfer,
     List,
     Store,
     Footprint,
 }
 
 impl Name {
-    const ALL: [Name; 10] = [
+    const ALL: [Name; 11] = [
         Name::Echo,
         Name::Kms,
         Name::Handshake,
@@ -55,6 +57,7 @@ impl Name {
         Name::Flood,
         Name::Files,
         Name::Seal,
+        Name::Transfer,
         Name::List,
         Name::Store,
         Name::Footprint,
@@ -69,6 +72,7 @@ impl Name {
             Name::Flood => "flood",
             Name::Files => "files",
             Name::Seal => "seal",
+            Name::Transfer => "transfer",
             Name::List => "list",
             Name::Store => "store",
             Name::Footprint => "footprint",

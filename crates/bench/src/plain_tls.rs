@@ -13,7 +13,11 @@ use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Bytes that a server takes at once.
+const PIECE: usize = 64 << 10;
 
 /// Who shows a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,18 @@ impl Plain {
         Ok(Plain { address, connector: TlsConnector::from(Arc::new(authority.client(verification)?)), server })
     }
 
+    /// A server that takes whatever is sent to it, and ends when its client has.
+    pub(crate) async fn start_sink() -> anyhow::Result<Self> {
+        Self::start(Verification::ServerOnly).await
+    }
+
+    /// A connection.
+    pub(crate) async fn connect(&self) -> anyhow::Result<TlsStream<TcpStream>> {
+        let socket = TcpStream::connect(self.address).await?;
+        socket.set_nodelay(true)?;
+        Ok(self.connector.connect(ServerName::try_from("localhost")?, socket).await?)
+    }
+
     /// Shakes hands and has the server end the connection.
     pub(crate) async fn handshake(self) -> anyhow::Result<()> {
         let socket = TcpStream::connect(self.address).await?;
@@ -67,8 +83,8 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor) {
         tokio::spawn(async move {
             socket.set_nodelay(true)?;
             let mut stream = acceptor.accept(socket).await?;
-            // The client sends nothing but its end.
-            let _end = stream.read(&mut [0]).await?;
+            let mut piece = vec![0; PIECE];
+            while stream.read(&mut piece).await? > 0 {}
             stream.shutdown().await
         });
     }
