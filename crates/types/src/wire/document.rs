@@ -230,7 +230,10 @@ mod tests {
                 &format!("unknown field `{}`, expected one of `file_id`, `user_id`, `user_token`", "x".repeat(80)),
             ),
             (r#"{"type":"Get","type":"Get"}"#, "the body is not a JSON object: a key occurs twice at line 1 column 27"),
-            (r#"{"type":"Drop"}"#, "field `type`: expected one of `Create` `Get` `List` `Delete` `Upload` `CompleteUpload` "),
+            (
+                r#"{"type":"Drop"}"#,
+                "field `type`: expected one of `Create` `Get` `List` `Delete` `Upload` `CompleteUpload` ",
+            ),
             (r#"{"type":5}"#, "field `type` is missing or not a string"),
             ("{}", "field `type` is missing or not a string"),
             ("", "the body is not a JSON object: it ends too early"),
