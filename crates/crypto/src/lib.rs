@@ -10,6 +10,7 @@
 //! | [`seal`] | a small record: AES-256-GCM-SIV, random nonce | RFC 8452 |
 //! | [`kdf`] | every key derived from another, every label | RFC 5869 (HKDF-SHA-256) |
 //! | [`mac`] | HMAC-SHA-256 over parts | RFC 2104 |
+//! | [`fingerprint`] | GMAC of what was seen, to know it again | NIST SP 800-38D |
 //! | [`hpke`] | a short message for one key's holder | RFC 9180 |
 //! | [`shamir`] | k of n shares of a secret | Shamir 1979 |
 //! | [`sign`] | ECDSA P-256 and Ed25519 | FIPS 186-5, RFC 8032 |
@@ -19,6 +20,7 @@
 
 mod error;
 pub mod file;
+pub mod fingerprint;
 mod gcm;
 pub mod hash;
 pub mod hpke;

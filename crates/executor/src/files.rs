@@ -16,8 +16,13 @@ pub trait Files {
     /// Opens an input at its start; may be called again for another pass.
     ///
     /// A host that has the whole plaintext in memory gives a reader whose `fill_buf` is all of it (a `Cursor` over
-    /// anything `AsRef<[u8]>` is one); functions that need a slice then take it without a copy. What the stream yields
-    /// has been verified before: functions act on it at once.
+    /// anything `AsRef<[u8]>` is one); functions that need a slice then take it without a copy.
+    ///
+    /// What the stream yields was authenticated under the file's key, and every pass yields the same bytes or an
+    /// error: functions act on it at once. That the whole file is the one that was consented to may be known only when
+    /// all of it was read, so the host settles that after [`run`](crate::run), also for inputs that were not opened or
+    /// not read to their end, and before anything of the run leaves it: result, outputs, or a failure in the
+    /// function's words.
     fn open(&mut self, input: usize) -> io::Result<Box<dyn BufRead + Send>>;
 
     /// Starts an output; called at most once for each. Whatever was written counts only if

@@ -15,6 +15,8 @@ pub struct Limits {
     pub outputs: usize,
     /// Bytes of the result string.
     pub result_bytes: usize,
+    /// Bytes of one input that a function may have as one slice: see [`InputStream::rest`](crate::InputStream::rest).
+    pub whole_bytes: u64,
 }
 
 /// Ten times the slowest trial in `spec/performance.md` (a naive psi of 2 × 2²⁴ records: 32 s).
@@ -25,10 +27,18 @@ const OUTPUT_BYTES: u64 = 1 << 32;
 const OUTPUTS: usize = 256;
 /// The largest request to a function node: a payload that came in can be echoed.
 const RESULT_BYTES: usize = 16 << 20;
+/// The largest file in one message that services take unless configured otherwise: it is in memory whole anyway.
+const WHOLE_BYTES: u64 = 2 << 30;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { wall: WALL, output_bytes: OUTPUT_BYTES, outputs: OUTPUTS, result_bytes: RESULT_BYTES }
+        Self {
+            wall: WALL,
+            output_bytes: OUTPUT_BYTES,
+            outputs: OUTPUTS,
+            result_bytes: RESULT_BYTES,
+            whole_bytes: WHOLE_BYTES,
+        }
     }
 }
 
@@ -44,4 +54,7 @@ pub enum Limit {
     /// [`Limits::result_bytes`].
     #[error("the function's result is larger than the limit of {0} bytes")]
     ResultBytes(usize),
+    /// [`Limits::whole_bytes`].
+    #[error("the function needs a whole file in memory, and this one is larger than the limit of {0} bytes")]
+    WholeBytes(u64),
 }

@@ -59,6 +59,11 @@ impl Meter {
         if fits { Ok(()) } else { Err(Limit::OutputBytes(self.limits.output_bytes)) }
     }
 
+    /// How many bytes of an input may be gathered.
+    pub(crate) fn whole_bytes(&self) -> u64 {
+        self.limits.whole_bytes
+    }
+
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Relaxed)
     }

@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::meter::Meter;
-use crate::{Failure, Sink};
+use crate::{Failure, Limit, Sink};
 
 /// An open input.
 pub struct InputStream {
@@ -22,13 +22,21 @@ impl InputStream {
     }
 
     /// All that has not been read yet, as one slice: the host's own buffer where it has the whole file in one, else
-    /// gathered here.
+    /// gathered here, up to [`Limits::whole_bytes`](crate::Limits::whole_bytes).
     pub fn rest(&mut self) -> Result<&[u8], Failure> {
         if self.fill_buf()?.len() as u64 == self.size {
             return Ok(self.fill_buf()?);
         }
+        let limit = self.meter.whole_bytes();
+        if self.size > limit {
+            return Err(Limit::WholeBytes(limit).into());
+        }
         let mut gathered = mem::take(&mut self.gathered);
-        self.read_to_end(&mut gathered)?;
+        let room = limit.saturating_sub(gathered.len() as u64);
+        let read = self.take(room.saturating_add(1)).read_to_end(&mut gathered)?;
+        if read as u64 > room {
+            return Err(Limit::WholeBytes(limit).into());
+        }
         self.gathered = gathered;
         Ok(&self.gathered)
     }
@@ -177,8 +185,23 @@ mod tests {
 
     #[test]
     fn the_end_of_the_stream_counts_and_not_the_size() {
-        for size in [0, 3, 8, u64::MAX] {
+        for size in [0, 3, 8, 1 << 30] {
             assert_eq!(stream(&b"content"[..], size).rest().unwrap(), b"content");
         }
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_gathered() {
+        let gather = |size: u64, whole_bytes: u64| {
+            let meter = Meter::start(Limits { whole_bytes, ..Limits::default() }, StopSignal::new());
+            let pieces = BufReader::with_capacity(3, &b"content"[..]);
+            let mut stream = InputStream::new(Box::new(pieces), size, Arc::new(meter));
+            (stream.rest().map(<[u8]>::to_vec), stream.stream.fill_buf().unwrap().len())
+        };
+        assert!(matches!(gather(7, 7), (Ok(content), 0) if content == b"content"));
+        // By its size, before more is read, and by what comes, whatever the size says.
+        assert!(matches!(gather(7, 6), (Err(Failure::Limit(Limit::WholeBytes(6))), 3)));
+        assert!(matches!(gather(5, 6), (Err(Failure::Limit(Limit::WholeBytes(6))), 0)));
+        assert!(matches!(gather(u64::MAX, 6), (Err(Failure::Limit(Limit::WholeBytes(6))), 3)));
     }
 }

@@ -1,12 +1,16 @@
 //! What can go wrong on a function node.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use executor::{Failure, Mismatch, Stopped};
+use rpc::courier::CourierError;
 use rpc::{CallError, Fault};
 use types::error::{ErrorCode, FailureReason};
 use types::id::{FileId, RequestId, TaskId};
 use types::task::Status;
+
+use crate::files::ReadError;
 
 /// Why an invocation failed. The first group is found before the lease and leaves the task as it was.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +84,17 @@ pub enum Error {
         /// Its answer.
         source: CallError,
     },
+    /// Where ciphertext is stored can't be reached, or says no.
+    #[error("{operation}")]
+    Store {
+        /// What was done.
+        operation: &'static str,
+        /// Why it failed.
+        source: CourierError,
+    },
+    /// The node's disk has no room for what the function writes.
+    #[error("the function node's disk has no room for the task's outputs")]
+    NoRoom,
     /// This node's own disk or memory failed.
     #[error("{operation}")]
     Io {
@@ -96,7 +111,20 @@ impl Error {
     }
 
     pub(crate) fn io(operation: &'static str) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Error::Io { operation, source }
+        move |source| match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::NoRoom,
+            _ => Error::Io { operation, source },
+        }
+    }
+
+    /// Why an input was not read.
+    pub(crate) fn read(file: &FileId, problem: ReadError) -> Self {
+        match problem {
+            ReadError::Io(source) => Error::Io { operation: "read an input", source },
+            ReadError::Store(source) => Error::Store { operation: "fetch an input", source },
+            ReadError::Stopped(stopped) => Failure::from(stopped).into(),
+            refusal => Error::Input { file: file.clone(), reason: refusal.to_string() },
+        }
     }
 
     /// What the task's participants will read.
@@ -139,10 +167,10 @@ impl Fault for Error {
             Error::OtherFunction { .. } | Error::Mismatch(_) => ErrorCode::InvalidRequest,
             Error::NotReady { .. } => ErrorCode::Conflict,
             Error::OtherVersion { .. } | Error::Input { .. } => ErrorCode::PreconditionFailed,
-            Error::QueueFull(_) => ErrorCode::ResourceExhausted,
+            Error::QueueFull(_) | Error::NoRoom => ErrorCode::ResourceExhausted,
             Error::Function(_) => ErrorCode::FunctionFailed,
             Error::Deadline(_) => ErrorCode::DeadlineExceeded,
-            Error::Stopping | Error::Cancelled(_) | Error::LeaseLost => ErrorCode::Unavailable,
+            Error::Stopping | Error::Cancelled(_) | Error::LeaseLost | Error::Store { .. } => ErrorCode::Unavailable,
             Error::Call { source, .. } => source.code(),
             Error::Io { .. } => ErrorCode::Internal,
         }
@@ -151,6 +179,7 @@ impl Fault for Error {
     fn message(&self) -> String {
         match self {
             Error::Call { source, .. } => source.message(),
+            Error::Store { operation, source } => format!("{operation}: {source}"),
             _ => self.to_string(),
         }
     }

@@ -1,163 +1,89 @@
-//! A task's files: ciphertext on a disk that nobody trusts, plaintext in memory that nobody else sees.
+//! A task's files: ciphertext in places that nobody trusts, plaintext in memory that nobody else sees.
 //!
-//! Whoever can write to the disk may have put anything under a file's path: a link, a pipe, other bytes. So a path is
-//! opened without following links or waiting, must be a regular file of exactly the declared length, and what is in it
-//! counts only once its tag and its SHA-256 have been checked.
+//! ```text
+//! source (disk | store) ─▶ input (memory: verified first | stream: pass + ledger) ─▶ function
+//! function ─▶ output (memory | spool, sealed) ─▶ place (disk | store), sealed for its owner
+//! ```
+//!
+//! A file in one message is opened in memory; so are small files in chunks. Larger ones are streams, and what they hold
+//! is the declared plaintext for certain only once all of it was read. So a run is [settled](RunFiles::settle) before
+//! anything of it leaves the node.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, Cursor, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+mod error;
+mod input;
+mod ledger;
+mod output;
+mod pass;
+mod place;
+mod remote;
+mod send;
+mod source;
+mod spool;
+#[cfg(test)]
+mod tests;
 
-use crypto::file::{OpenError, Plaintext, Reader};
-use crypto::{BadKey, FileKey};
-use executor::{Files, Output, Sink};
-use rustix::fs::OFlags;
-use rustix::io::Errno;
-use types::digest::Digest;
-use types::key::KeyConfig;
-use zeroize::Zeroizing;
+use std::io::{self, BufRead};
+use std::sync::Arc;
 
-/// Why a stored file is not the declared one.
+use executor::{Files, Output, Sink, Stopped};
+
+pub(crate) use self::error::ReadError;
+pub(crate) use self::input::{Declared, Input, Room};
+use self::output::Collected;
+pub(crate) use self::output::{Content, Outputs};
+pub(crate) use self::place::{Place, Sealing};
+pub(crate) use self::remote::{Renew, Store};
+pub(crate) use self::send::{SendError, send};
+pub(crate) use self::source::Source;
+pub(crate) use self::spool::{Folder, Spool};
+
+/// One run's files.
+pub(crate) struct RunFiles {
+    inputs: Vec<Input>,
+    outputs: Arc<Collected>,
+}
+
+/// Why nothing of a run may leave the node.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
-    #[error("its ciphertext was never uploaded")]
-    Missing,
-    #[error("what is stored is not a regular file")]
-    NotRegular,
-    #[error("its key is malformed")]
-    Key(#[from] BadKey),
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    #[error("it can't be read")]
-    Io(#[from] io::Error),
+pub(crate) enum Unsettled {
+    #[error("input {input}")]
+    Input { input: usize, source: ReadError },
+    #[error("the spool")]
+    Spool(#[source] io::Error),
 }
 
-/// Reads, opens and checks a stored file.
-pub(crate) fn read(
-    path: &Path,
-    key: &KeyConfig,
-    size: u64,
-    sha256: Digest,
-    limit: u64,
-) -> Result<Plaintext, ReadError> {
-    let key = file_key(key)?;
-    let file = open_regular(path)?;
-    let length = file.metadata()?.len();
-    Ok(Reader::new(&key, size, *sha256.as_bytes()).limit(limit).known_len(length).read(file)?)
-}
-
-fn open_regular(path: &Path) -> Result<File, ReadError> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
-    let file = match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ReadError::Missing),
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => return Err(ReadError::NotRegular),
-        file => file?,
-    };
-    if file.metadata()?.is_file() { Ok(file) } else { Err(ReadError::NotRegular) }
-}
-
-fn file_key(config: &KeyConfig) -> Result<FileKey, BadKey> {
-    FileKey::new(config.key.expose(), config.nonce.expose(), config.ad.expose())
-}
-
-/// Seals a plaintext and stores it: whole and on the disk when this returns, or not there at all.
-pub(crate) fn write(path: &Path, key: &KeyConfig, plaintext: Plaintext) -> io::Result<()> {
-    let key = file_key(key).map_err(io::Error::other)?;
-    let ciphertext = crypto::file::seal(plaintext, key).map_err(io::Error::other)?;
-    let draft = path.with_extension("new");
-    let stored = store(&draft, path, &ciphertext);
-    if stored.is_err() {
-        let _ = fs::remove_file(&draft);
+impl RunFiles {
+    pub(crate) fn new(inputs: Vec<Input>, spool: Arc<dyn Spool>) -> Self {
+        RunFiles { inputs, outputs: Collected::new(spool) }
     }
-    stored
-}
 
-fn store(draft: &Path, path: &Path, ciphertext: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(draft)?;
-    file.write_all(ciphertext)?;
-    file.sync_all()?;
-    fs::rename(draft, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
+    /// Sees to it that every input is wholly what was declared, whatever the function read of it, and gives the
+    /// finished outputs.
+    ///
+    /// # Errors
+    /// [`Unsettled`]; also when `check`, which is asked before each block, fails.
+    pub(crate) fn settle(mut self, check: &dyn Fn() -> Result<(), Stopped>) -> Result<Outputs, Unsettled> {
+        for (number, input) in self.inputs.iter_mut().enumerate() {
+            input.settle(check).map_err(|source| Unsettled::Input { input: number, source })?;
+        }
+        self.outputs.take().map_err(Unsettled::Spool)
     }
 }
 
-/// Outputs that a function finished.
-pub(crate) type Outputs = BTreeMap<Output, Plaintext>;
-
-/// One run's files, all in memory.
-pub(crate) struct MemoryFiles {
-    inputs: Vec<Shared>,
-    finished: Arc<Mutex<Outputs>>,
-}
-
-/// An input that several readers can have open.
-#[derive(Clone)]
-struct Shared(Arc<Plaintext>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl MemoryFiles {
-    pub(crate) fn new(inputs: Vec<Plaintext>) -> Self {
-        let inputs = inputs.into_iter().map(|input| Shared(Arc::new(input))).collect();
-        MemoryFiles { inputs, finished: Arc::default() }
-    }
-
-    /// The finished outputs, in the order of the task's parties.
-    pub(crate) fn into_outputs(self) -> Outputs {
-        std::mem::take(&mut self.finished.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Files for MemoryFiles {
+impl Files for RunFiles {
     fn count(&self) -> usize {
         self.inputs.len()
     }
 
     fn size(&self, input: usize) -> u64 {
-        self.inputs[input].0.len() as u64
+        self.inputs[input].size()
     }
 
     fn open(&mut self, input: usize) -> io::Result<Box<dyn BufRead + Send>> {
-        let input = self.inputs.get(input).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(Cursor::new(input.clone())))
+        self.inputs.get_mut(input).ok_or(io::ErrorKind::NotFound)?.read()
     }
 
     fn create(&mut self, output: Output) -> io::Result<Box<dyn Sink>> {
-        Ok(Box::new(MemorySink { output, content: Zeroizing::default(), finished: self.finished.clone() }))
-    }
-}
-
-struct MemorySink {
-    output: Output,
-    content: Zeroizing<Vec<u8>>,
-    finished: Arc<Mutex<Outputs>>,
-}
-
-impl Write for MemorySink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.content.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Sink for MemorySink {
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
-        let content = Plaintext::from(std::mem::take(&mut *self.content));
-        self.finished.lock().unwrap_or_else(PoisonError::into_inner).insert(self.output, content);
-        Ok(())
+        Ok(self.outputs.sink(output))
     }
 }

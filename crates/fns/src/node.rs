@@ -1,6 +1,7 @@
 //! The node: what it runs, how much at once, and whom it asks.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use crypto::hash::Sha256;
 use executor::{Interface, PayloadRule, Registry};
 use rpc::Client;
 use rpc::config::{Config, Limits};
+use rpc::courier::Courier;
 use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
 use rpc::shutdown::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -18,6 +20,7 @@ use types::wire::tms_internal::{RegisterNode, Response as TmsResponse, UpdateTas
 
 use crate::Error;
 use crate::error::unexpected;
+use crate::files::{Folder, Spool};
 
 /// What a node is told by its configuration.
 #[derive(Clone, Debug)]
@@ -34,11 +37,15 @@ pub struct Settings {
     pub file_bytes: u64,
     /// Largest sum of one task's outputs, in bytes.
     pub output_bytes: u64,
+    /// Largest output that is stored in one message, in bytes.
+    pub single_bytes: u64,
+    /// Where large outputs wait, sealed, for their task's end.
+    pub data_dir: PathBuf,
 }
 
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
-        let Limits { queue, file_bytes, output_bytes, .. } = config.limits;
+        let Limits { queue, file_bytes, output_bytes, single_bytes, .. } = config.limits;
         let places = || std::thread::available_parallelism().map_or(1, usize::from) * PLACES_PER_PROCESSOR;
         Settings {
             node: config.fns.advertise.unwrap_or(config.fns.external),
@@ -47,6 +54,8 @@ impl From<&Config> for Settings {
             lease: config.limits.lease(),
             file_bytes,
             output_bytes,
+            single_bytes: single_bytes.min(file_bytes),
+            data_dir: config.data_dir.clone(),
         }
     }
 }
@@ -59,6 +68,8 @@ pub struct Services {
     pub tdfs: Client<TdfsInternal>,
     /// For files' keys.
     pub kms: Client<Kms>,
+    /// For ciphertext in object stores.
+    pub courier: Arc<Courier>,
 }
 
 /// A function node.
@@ -66,6 +77,7 @@ pub struct Fns {
     pub(crate) services: Services,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
+    pub(crate) spool: Arc<dyn Spool>,
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
     stopping: AtomicBool,
@@ -91,8 +103,11 @@ const REGISTER_RETRY: Duration = Duration::from_secs(1);
 impl Fns {
     /// A node that runs these functions.
     pub fn new(registry: Registry, services: Services, settings: Settings) -> Self {
+        let spool = Folder::of(&settings.data_dir);
+        spool.clear();
         Fns {
             services,
+            spool: Arc::new(spool),
             slots: Arc::new(Semaphore::new(settings.concurrency)),
             settings,
             registry,

@@ -1,7 +1,8 @@
 //! One run of one task, from its lease to its report.
 //!
 //! ```text
-//! lease (tms) → records (tdfs) → keys (kms) → open and verify inputs → run → seal outputs → records (tdfs) → report
+//! lease (tms) → records (tdfs) → keys (kms) → open inputs → run → settle: all of every input is what was declared
+//!   → records (tdfs) → seal outputs → report
 //! ```
 //!
 //! Beside the run the lease is renewed. The run ends early when its time is over, its caller is gone, its lease is
@@ -12,24 +13,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crypto::file::Plaintext;
-use crypto::hash::Sha256;
 use executor::{Failure, Limits, Output, ResultRule, StopSignal, Stopped};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
-use types::digest::Digest;
 use types::file::{AllowPolicy, Format, PinnedFile, TaskFile};
 use types::id::{FileId, LeaseId, RequestId};
 use types::key::KeyConfig;
 use types::secret::Secret;
 use types::task::Status;
 use types::user::UserId;
+use types::wire::tdfs_internal::FileRecord;
 use types::wire::tms_internal::{RenewLease, Response as TmsResponse, UpdateTask};
 use types::wire::{kms, tdfs_internal};
 
 use crate::Error;
 use crate::error::unexpected;
-use crate::files::{self, MemoryFiles, Outputs, ReadError};
+use crate::files::{
+    self, Content, Declared, Input, Outputs, Place, Renew, Room, RunFiles, Sealing, SendError, Source, Store, Unsettled,
+};
 use crate::node::{Fns, Slot};
 use crate::plan::Plan;
 
@@ -113,13 +114,16 @@ impl Session {
 
     async fn work(&self) -> Result<Done, Error> {
         let mut inputs = Vec::with_capacity(self.plan.inputs.len());
+        let mut room = Room::new(self.node.settings.file_bytes);
         for input in &self.plan.inputs {
-            inputs.push(self.open(input).await?);
+            let opened;
+            (opened, room) = self.open(input, room).await?;
+            inputs.push(opened);
         }
         let (result, outputs) = self.execute(inputs).await?;
         let mut done = Done { result, ..Done::default() };
-        for (output, plaintext) in outputs {
-            let file = self.keep(output, plaintext).await?;
+        for (output, content) in outputs {
+            let file = self.keep(output, content).await?;
             match output {
                 Output::Shared => done.shared = Some(file.file_id),
                 Output::Creator | Output::Owner(_) => done.private.push(file),
@@ -132,31 +136,31 @@ impl Session {
     }
 
     /// Opens one input: exactly the bytes that were consented to.
-    async fn open(&self, input: &PinnedFile) -> Result<Plaintext, Error> {
-        let refused = |reason: String| Error::Input { file: input.file_id.clone(), reason };
-        let record = self.record(&input.file_id).await?;
+    async fn open(&self, input: &PinnedFile, mut room: Room) -> Result<(Input, Room), Error> {
+        let record = record(&self.node, &input.file_id).await?;
         if (record.sha256, record.file_size) != (input.sha256, input.file_size) {
-            return Err(refused("it was declared anew after it was brought to the task".to_owned()));
+            let reason = "it was declared anew after it was brought to the task".to_owned();
+            return Err(Error::Input { file: input.file_id.clone(), reason });
         }
-        let key = self.key(record.key_id).await?;
-        let (path, size, sha256) = (PathBuf::from(record.access_path), input.file_size, input.sha256);
-        let limit = self.node.settings.file_bytes;
-        match self.blocking(move || files::read(&path, &key, size, sha256, limit)).await? {
-            Ok(plaintext) => Ok(plaintext),
-            Err(ReadError::Io(source)) => Err(Error::Io { operation: "read an input", source }),
-            Err(error) => Err(refused(error.to_string())),
-        }
+        let key = self.key(record.key_id.clone()).await?;
+        let declared = Declared { size: input.file_size, sha256: input.sha256, format: record.format };
+        let source = self.source(&input.file_id, record);
+        let opened = self.blocking(move || (Input::open(source, &key, declared, &mut room), room)).await?;
+        let (opened, room) = opened;
+        Ok((opened.map_err(|problem| Error::read(&input.file_id, problem))?, room))
     }
 
-    async fn record(&self, file: &FileId) -> Result<tdfs_internal::FileRecord, Error> {
-        const OPERATION: &str = "read an input's record";
-        match self.node.services.tdfs.call(tdfs_internal::GetRecord { file_id: file.clone() }).await {
-            Ok(tdfs_internal::Response::Get(found)) => Ok(found.file_info),
-            Ok(_) => Err(unexpected(OPERATION)),
-            Err(error) if error.is_not_found() => {
-                Err(Error::Input { file: file.clone(), reason: "it does not exist any more".to_owned() })
+    /// Where a file's ciphertext is: behind the URLs that the tdfs gave, else on the disk that both share.
+    fn source(&self, file: &FileId, record: FileRecord) -> Source {
+        let path = PathBuf::from(record.access_path);
+        match record.download.is_empty() {
+            true if path.is_absolute() => Source::Disk(path),
+            true => Source::Nowhere,
+            false => {
+                let courier = self.node.services.courier.clone();
+                let renew = renewal(self.node.clone(), file.clone());
+                Source::Store(Arc::new(Store::new(courier, record.download, renew, self.stop.clone())))
             }
-            Err(source) => Err(Error::Call { operation: OPERATION, source }),
         }
     }
 
@@ -168,43 +172,56 @@ impl Session {
         }
     }
 
-    async fn execute(&self, inputs: Vec<Plaintext>) -> Result<(String, Outputs), Error> {
+    /// Runs the function, and sees to it that its inputs are what was declared before anything of it is used.
+    async fn execute(&self, inputs: Vec<Input>) -> Result<(String, Outputs), Error> {
         let (function, payload, stop) = (self.plan.function.clone(), self.plan.payload.clone(), self.stop.clone());
-        let time_limit = self.plan.time_limit;
+        let (time_limit, deadline) = (self.plan.time_limit, self.deadline);
         let limits = Limits {
             wall: self.deadline.saturating_duration_since(Instant::now()),
             output_bytes: self.node.settings.output_bytes,
+            whole_bytes: self.node.settings.file_bytes,
             ..Limits::default()
         };
+        let (spool, pinned) = (self.node.spool.clone(), self.plan.inputs.clone());
         self.blocking(move || {
-            let mut files = MemoryFiles::new(inputs);
+            let mut files = RunFiles::new(inputs, spool);
             let payload = payload.as_ref().map(Secret::expose);
             let outcome = executor::run(&*function, payload, &mut files, &limits, &stop);
-            // The function was given what remained; people are told the task's limit.
-            let outcome = outcome.map_err(|failure| match failure {
-                Failure::Stopped(Stopped::Deadline(_)) => Error::Deadline(time_limit),
-                other => other.into(),
+            let check = || match deadline.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => Err(Stopped::Deadline(time_limit)),
+                _ => stop.check(),
+            };
+            let outcome = match outcome {
+                // The function was given what remained; people are told the task's limit.
+                Err(Failure::Stopped(Stopped::Deadline(_))) => return Err(Error::Deadline(time_limit)),
+                Err(stopped @ Failure::Stopped(_)) => return Err(stopped.into()),
+                ended => ended,
+            };
+            let outputs = files.settle(&check).map_err(|unsettled| match unsettled {
+                Unsettled::Input { input, source } => Error::read(&pinned[input].file_id, source),
+                Unsettled::Spool(source) => Error::io("spool an output")(source),
             })?;
-            Ok((outcome.result, files.into_outputs()))
+            Ok((outcome?.result, outputs))
         })
         .await?
     }
 
     /// Seals and stores one output for whoever is to have it.
-    async fn keep(&self, output: Output, plaintext: Plaintext) -> Result<TaskFile, Error> {
+    async fn keep(&self, output: Output, content: Content) -> Result<TaskFile, Error> {
         const OPERATION: &str = "declare an output";
         let (user_id, allow_policy) = self.recipient(output);
         let collaborator_list = match allow_policy {
             AllowPolicy::Owner => Vec::new(),
             AllowPolicy::Collaborators | AllowPolicy::Everyone => self.plan.collaborators.clone(),
         };
-        let file_size = plaintext.len() as u64;
-        let (plaintext, sha256) = self
+        let file_size = content.size();
+        let (content, sha256) = self
             .blocking(move || {
-                let digest = Digest::new(Sha256::digest(&plaintext));
-                (plaintext, digest)
+                let digest = content.sha256();
+                (content, digest)
             })
             .await?;
+        let format = if file_size > self.node.settings.single_bytes { Format::Chunked } else { Format::Single };
         let create = tdfs_internal::CreateOutput {
             sha256,
             file_size,
@@ -212,15 +229,33 @@ impl Session {
             task_id: self.plan.task_id.clone(),
             collaborator_list,
             allow_policy,
-            format: Format::Single,
+            format,
         };
         let created = match self.node.services.tdfs.call(create).await.map_err(Error::call(OPERATION))? {
             tdfs_internal::Response::Create(created) => created,
             _ => return Err(unexpected(OPERATION)),
         };
-        let (path, key) = (PathBuf::from(created.access_path), created.key_config);
-        self.blocking(move || files::write(&path, &key, plaintext)).await?.map_err(Error::io("store an output"))?;
+        let place = match (created.volume, created.upload_url) {
+            (None, Some(url)) => Place::Store(url),
+            _ => Place::Disk(created.access_path.into()),
+        };
+        self.bring(Sealing::new(content, format, created.key_config), place).await?;
         Ok(TaskFile { user_id, file_id: created.file_id })
+    }
+
+    async fn bring(&self, output: Sealing, place: Place) -> Result<(), Error> {
+        let stored = Error::io("store an output");
+        match place {
+            Place::Disk(path) => self.blocking(move || output.store(&path)).await?.map_err(stored),
+            Place::Store(url) => {
+                let sealed = self.blocking(move || output.prepare()).await?.map_err(stored)?;
+                match files::send(&self.node.services.courier, sealed, &url, self.slot.clone()).await {
+                    Ok(()) => Ok(()),
+                    Err(SendError::Seal(source)) => Err(Error::io("seal an output")(source)),
+                    Err(SendError::Store(source)) => Err(Error::Store { operation: "store an output", source }),
+                }
+            }
+        }
     }
 
     fn recipient(&self, output: Output) -> (UserId, AllowPolicy) {
@@ -300,6 +335,26 @@ impl Session {
             error: None,
         }
     }
+}
+
+async fn record(node: &Fns, file: &FileId) -> Result<FileRecord, Error> {
+    const OPERATION: &str = "read an input's record";
+    match node.services.tdfs.call(tdfs_internal::GetRecord { file_id: file.clone() }).await {
+        Ok(tdfs_internal::Response::Get(found)) => Ok(found.file_info),
+        Ok(_) => Err(unexpected(OPERATION)),
+        Err(error) if error.is_not_found() => {
+            Err(Error::Input { file: file.clone(), reason: "it does not exist any more".to_owned() })
+        }
+        Err(source) => Err(Error::Call { operation: OPERATION, source }),
+    }
+}
+
+/// Asks the tdfs for URLs anew.
+fn renewal(node: Arc<Fns>, file: FileId) -> Renew {
+    Box::new(move || {
+        let (node, file) = (node.clone(), file.clone());
+        Box::pin(async move { record(&node, &file).await.map(|record| record.download).unwrap_or_default() })
+    })
 }
 
 /// Returns once a flag is raised; never, when whoever could raise it is done.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use executor::{Function, Registry, RegistryError};
 use rpc::Client;
+use rpc::courier::Courier;
 use rpc::host::{Host, HostError};
 use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
+use rpc::tls::TlsError;
 use types::service::{Api as Port, Role};
 
 use crate::{Api, Error, Fns, Services, Settings};
@@ -16,6 +18,9 @@ pub enum StartError {
     /// The host can't give what it needs.
     #[error("fns")]
     Host(#[from] HostError),
+    /// The roots that vouch for object stores can't be had.
+    #[error("roots of object stores")]
+    Roots(#[source] TlsError),
     /// Two functions have the same name.
     #[error("functions")]
     Registry(#[from] RegistryError),
@@ -60,6 +65,7 @@ pub async fn start_with(
         tms: neighbours.tms.unwrap_or_else(|| host.client(&credentials)),
         tdfs: neighbours.tdfs.unwrap_or_else(|| host.client(&credentials)),
         kms: neighbours.kms.unwrap_or_else(|| host.client(&credentials)),
+        courier: Arc::new(Courier::for_stores(host.config().collateral.ca_file.as_deref()).map_err(StartError::Roots)?),
     };
     let registry = Registry::new(functions)?;
     let fns = Arc::new(Fns::new(registry, services, Settings::from(host.config())));

@@ -227,6 +227,8 @@ pub struct Limits {
     pub drain_seconds: u64,
     /// Largest file in one message, which is held in memory whole.
     pub file_bytes: u64,
+    /// Largest output of a task that is stored in one message; larger ones are in chunks.
+    pub single_bytes: u64,
     /// Largest file in chunks.
     pub chunked_bytes: u64,
     /// Largest sum of one task's outputs.
@@ -326,6 +328,7 @@ impl Default for Limits {
             lease_seconds: 15,
             drain_seconds: 30,
             file_bytes: 2 << 30,
+            single_bytes: 256 << 20,
             chunked_bytes: 1 << 40,
             output_bytes: 2 << 30,
             files_per_party: 64,

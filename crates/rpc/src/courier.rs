@@ -61,7 +61,7 @@ pub enum Carrier {
 
 /// Carries bodies.
 pub struct Courier {
-    service: (Connector, String),
+    service: Option<(Connector, String)>,
     web: Arc<ClientConfig>,
     idle: Mutex<HashMap<Origin, Vec<Kept>>>,
 }
@@ -135,8 +135,16 @@ impl Courier {
     /// # Errors
     /// When the file can't be read, or has no certificate.
     pub fn new(connector: Connector, target: String, ca_file: Option<&Path>) -> Result<Self, TlsError> {
+        Ok(Courier { service: Some((connector, target)), ..Self::for_stores(ca_file)? })
+    }
+
+    /// Reaches object stores alone, with certificates as for [`new`](Self::new); no URL leads to the file service.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_stores(ca_file: Option<&Path>) -> Result<Self, TlsError> {
         let web = Arc::new(web_config(web_roots(ca_file)?)?);
-        Ok(Courier { service: (connector, target), web, idle: Mutex::default() })
+        Ok(Courier { service: None, web, idle: Mutex::default() })
     }
 
     /// Sends `length` bytes to a URL.
@@ -217,7 +225,7 @@ impl Courier {
 
     fn take(&self, origin: &Origin) -> Option<Kept> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let age = self.service.0.evidence_age();
+        let age = self.service.as_ref().map_or(Duration::MAX, |(connector, _)| connector.evidence_age());
         let all = idle.get_mut(origin)?;
         while let Some(kept) = all.pop() {
             if kept.since.elapsed() < IDLE && kept.opened.elapsed() < age && !kept.sender.is_closed() {
@@ -256,7 +264,7 @@ impl Courier {
 
     /// Connects to the file service and has its session attested before anything else is said.
     async fn connect_service(&self) -> Result<SendRequest<Outgoing>, CourierError> {
-        let (connector, target) = &self.service;
+        let (connector, target) = self.service.as_ref().ok_or(CourierError::Url)?;
         let connected = connector.connect_unattested(target, &[b"http/1.1"]).await;
         let connected = connected.map_err(CourierError::Connection)?;
         let mut sender = handshake(connected.stream).await?;
