@@ -122,7 +122,7 @@ fn read(name: &str, query: &str) -> Option<(Leave, Vec<u8>)> {
             return None;
         }
     }
-    let part = part.map(|part| u32::try_from(part)).transpose().ok()?;
+    let part = part.map(u32::try_from).transpose().ok()?;
     let leave = Leave { operation: operation?, file: name.parse().ok()?, part, expires: UnixMillis(expires?) };
     Some((leave, signature?))
 }
