@@ -15,7 +15,9 @@ use rpc::CallError;
 use types::digest::Digest;
 use types::id::FileId;
 use types::key::KeyConfig;
-use types::wire::tdfs_external::{DeleteFile, FileEntry, FileInfo, FileList, GetFile, ListFiles, Request, Response};
+use types::wire::tdfs_external::{
+    DeleteFile, FileEntry, FileInfo, FileList, GetFile, GetUsage, ListFiles, Request, Response, UsageInfo,
+};
 
 pub use self::error::FileError;
 pub use self::put::{Put, SINGLE_BYTES};
@@ -89,6 +91,17 @@ impl Teehouse {
         match self.ask_tdfs(ListFiles { user_id, user_token, limit, cursor, details }).await {
             Ok(Response::List(page)) => Ok(page),
             other => Err(FileError::List(RequestError::of(other))),
+        }
+    }
+
+    /// How much the caller keeps and may keep.
+    ///
+    /// # Errors
+    /// When the service refuses or can't be reached.
+    pub async fn usage(&self) -> Result<UsageInfo, FileError> {
+        match self.ask_tdfs(GetUsage { user_id: self.user.clone(), user_token: self.token.clone() }).await {
+            Ok(Response::Usage(usage)) => Ok(usage),
+            other => Err(FileError::Usage(RequestError::of(other))),
         }
     }
 

@@ -58,10 +58,12 @@ impl RequestError {
     /// Whether the same may succeed a moment later.
     pub fn is_passing(&self) -> bool {
         use ErrorCode::{DeadlineExceeded, Internal, ResourceExhausted, Unavailable};
+        // What is full for a moment says when to come back; a quota or a disk stays full.
         match self {
             RequestError::Unreachable(_) => true,
             RequestError::Refused(reply) => {
-                matches!(reply.code, DeadlineExceeded | Internal | ResourceExhausted | Unavailable)
+                matches!(reply.code, DeadlineExceeded | Internal | Unavailable)
+                    || (reply.code == ResourceExhausted && reply.retry_after_ms.is_some())
             }
             RequestError::Untrusted { .. } | RequestError::Unexpected(_) => false,
         }
@@ -98,10 +100,7 @@ fn advice(reply: &ErrorReply) -> Option<String> {
                 .to_owned(),
         ),
         ErrorCode::NotFound => Some("check the id; what belongs to others looks as if it did not exist".to_owned()),
-        ErrorCode::ResourceExhausted => Some(match reply.retry_after_ms {
-            Some(ms) => format!("try again in {ms} ms"),
-            None => "try again later".to_owned(),
-        }),
+        ErrorCode::ResourceExhausted => reply.retry_after_ms.map(|ms| format!("try again in {ms} ms")),
         ErrorCode::Unavailable => {
             Some("try again: a service behind this one can't be reached at the moment".to_owned())
         }
@@ -147,5 +146,10 @@ mod tests {
         let error = RequestError::from(CallError::Refused(reply));
         assert_eq!(error.to_string(), "the queue is full (resource_exhausted)");
         assert_eq!(error.help().as_deref(), Some("try again in 250 ms"));
+        assert!(error.is_passing());
+        let RequestError::Refused(mut reply) = error else { panic!("not refused") };
+        reply.retry_after_ms = None;
+        let full = RequestError::Refused(reply);
+        assert!(!full.is_passing() && full.help().is_none(), "a quota is as full a moment later");
     }
 }

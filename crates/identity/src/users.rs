@@ -10,8 +10,8 @@ use rpc::authn::{AuthnError, Identity};
 use serde::{Deserialize, Serialize};
 use store::{Options, Records as _, Store, StoreError, Table};
 use types::secret::Secret;
-use types::user::UserId;
-use types::wire::admin::{Issued, Request, Response, UserInfo, UserList};
+use types::user::{Quota, UserId};
+use types::wire::admin::{Issued, Request, Response, SetQuota, UserInfo, UserList};
 
 use crate::{Error, OpenError};
 
@@ -31,6 +31,14 @@ const NOBODY: [u8; mac::TAG_LEN] = [0; mac::TAG_LEN];
 struct User {
     token_tag: [u8; mac::TAG_LEN],
     disabled: bool,
+    #[serde(default, skip_serializing_if = "Quota::is_default")]
+    quota: Quota,
+}
+
+impl User {
+    fn info(self, user_id: UserId) -> UserInfo {
+        UserInfo { user_id, disabled: self.disabled, quota: self.quota }
+    }
 }
 
 /// The users of a deployment.
@@ -67,6 +75,7 @@ impl Users {
             Request::ListUsers(_) => Ok(Response::ListUsers(UserList { users: self.list().await? })),
             Request::RotateToken(rotate) => self.rotate(rotate.user_id, rotate.token).await.map(Response::RotateToken),
             Request::DisableUser(disable) => self.disable(disable.user_id).await.map(Response::DisableUser),
+            Request::SetQuota(set) => self.set_quota(set).await.map(Response::SetQuota),
         }
     }
 
@@ -84,31 +93,45 @@ impl Users {
 
     async fn rotate(&self, user_id: UserId, token: Option<Secret>) -> Result<Issued, Error> {
         let (token, user) = self.issue(&user_id, token)?;
-        let name = user_id.clone();
-        self.store
-            .write(move |tx| match tx.contains(&USERS, name.as_str())? {
-                true => Ok(tx.insert(&USERS, name.as_str(), &user)?),
-                false => Err(Error::NoSuchUser(name.clone())),
-            })
-            .await?;
+        self.change(&user_id, move |old| User { quota: old.quota, ..user.clone() }).await?;
         Ok(Issued { user_id, token })
     }
 
     async fn disable(&self, user_id: UserId) -> Result<UserInfo, Error> {
-        let name = user_id.clone();
+        let user = self.change(&user_id, |user| User { disabled: true, ..user }).await?;
+        Ok(user.info(user_id))
+    }
+
+    async fn set_quota(&self, SetQuota { user_id, files, bytes }: SetQuota) -> Result<UserInfo, Error> {
+        let quota = move |old: Quota| Quota { files: files.unwrap_or(old.files), bytes: bytes.unwrap_or(old.bytes) };
+        let user = self.change(&user_id, move |user| User { quota: quota(user.quota), ..user }).await?;
+        Ok(user.info(user_id))
+    }
+
+    async fn change(&self, user: &UserId, to: impl Fn(User) -> User + Send + 'static) -> Result<User, Error> {
+        let name = user.clone();
         self.store
             .write(move |tx| {
-                let user = tx.get(&USERS, name.as_str())?.ok_or_else(|| Error::NoSuchUser(name.clone()))?;
-                Ok::<_, Error>(tx.insert(&USERS, name.as_str(), &User { disabled: true, ..user })?)
+                let user = to(tx.get(&USERS, name.as_str())?.ok_or_else(|| Error::NoSuchUser(name.clone()))?);
+                tx.insert(&USERS, name.as_str(), &user)?;
+                Ok(user)
             })
-            .await?;
-        Ok(UserInfo { user_id, disabled: true })
+            .await
+    }
+
+    /// How much a user may keep, as an operator set it; the default for whoever is none.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn quota(&self, user: &UserId) -> Result<Quota, Error> {
+        let name = user.clone();
+        let found: Option<User> = self.store.read(move |snapshot| snapshot.get(&USERS, name.as_str())).await?;
+        Ok(found.map(|user| user.quota).unwrap_or_default())
     }
 
     async fn list(&self) -> Result<Vec<UserInfo>, Error> {
         let users = self.store.read(|snapshot| snapshot.scan(&USERS, .., LIST_LIMIT)).await?;
-        let info =
-            |(name, user): (String, User)| Some(UserInfo { user_id: name.parse().ok()?, disabled: user.disabled });
+        let info = |(name, user): (String, User)| Some(user.info(name.parse().ok()?));
         Ok(users.into_iter().filter_map(info).collect())
     }
 
@@ -119,7 +142,7 @@ impl Users {
             return Err(Error::BadToken);
         }
         let token_tag = tag(&self.key, user_id, &token);
-        Ok((token, User { token_tag, disabled: false }))
+        Ok((token, User { token_tag, disabled: false, quota: Quota::default() }))
     }
 }
 
@@ -167,7 +190,8 @@ impl Identity for Users {
 
 #[cfg(test)]
 mod tests {
-    use types::wire::admin::{AddUser, DisableUser, RotateToken};
+    use types::user::Bound;
+    use types::wire::admin::{AddUser, DisableUser, ListUsers, RotateToken};
 
     use super::*;
 
@@ -201,6 +225,43 @@ mod tests {
         users.handle(DisableUser { user_id: user("anna") }.into()).await.expect("disabled");
         check(&users, "anna", issued.token.expose(), false).await;
         assert!(users.existing(&[user("anna"), user("bob")]).await.expect("asked").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_quota_outlives_a_token() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let users = Users::open(dir.path(), &SealingKey::generate()).expect("opens");
+        let set = |files, bytes| SetQuota { user_id: user("anna"), files, bytes };
+        assert!(matches!(users.handle(set(None, None).into()).await, Err(Error::NoSuchUser(_))));
+        users.handle(AddUser { user_id: user("anna"), token: None }.into()).await.expect("added");
+        assert_eq!(users.quota(&user("anna")).await.expect("asked"), Quota::default());
+        users.handle(set(Some(Bound::AtMost(3)), None).into()).await.expect("set");
+        users.handle(set(None, Some(Bound::Unbounded)).into()).await.expect("set");
+        users.handle(RotateToken { user_id: user("anna"), token: None }.into()).await.expect("rotated");
+        let quota = Quota { files: Bound::AtMost(3), bytes: Bound::Unbounded };
+        assert_eq!(users.quota(&user("anna")).await.expect("asked"), quota);
+        let Ok(Response::ListUsers(list)) = users.handle(ListUsers {}.into()).await else { panic!("no list") };
+        assert_eq!(list.users, [UserInfo { user_id: user("anna"), disabled: false, quota }]);
+    }
+
+    /// What stores hold that were written before there were quotas.
+    #[derive(Clone, Serialize, Deserialize)]
+    struct OldUser {
+        token_tag: [u8; mac::TAG_LEN],
+        disabled: bool,
+    }
+
+    const OLD_USERS: Table<String, OldUser> = Table::new("users");
+
+    #[tokio::test]
+    async fn a_user_of_an_older_store_has_the_default_quota() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let users = Users::open(dir.path(), &SealingKey::generate()).expect("opens");
+        let old = OldUser { token_tag: tag(&users.key, &user("anna"), &secret("one")), disabled: false };
+        let written = users.store.write(move |tx| tx.insert(&OLD_USERS, "anna", &old)).await;
+        written.expect("written");
+        check(&users, "anna", "one", true).await;
+        assert!(users.quota(&user("anna")).await.expect("asked").is_default());
     }
 
     #[tokio::test]

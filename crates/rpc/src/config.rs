@@ -38,6 +38,8 @@ pub struct Config {
     pub collateral: Collateral,
     /// Bounds on what callers can make the services do.
     pub limits: Limits,
+    /// How much a user may keep, unless an operator said so for that user.
+    pub quotas: Quotas,
 }
 
 /// `[attestation]`; with `--dev` the platform is the simulated one, whatever it says.
@@ -241,6 +243,16 @@ pub struct Limits {
     pub queue: usize,
 }
 
+/// `[quotas]`: how much each user may keep; 0 is no bound. `teehouse user quota` sets another for one user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    /// Files, with those that tasks made for the user.
+    pub user_files: u64,
+    /// The sum of their sizes before encryption, in bytes.
+    pub user_bytes: u64,
+}
+
 /// The size of the pages in which lists are answered when the caller names none, and the largest.
 pub const LIST_PAGE: u32 = 1000;
 
@@ -257,6 +269,7 @@ impl Default for Config {
             attestation: Attestation::default(),
             collateral: Collateral::default(),
             limits: Limits::default(),
+            quotas: Quotas::default(),
         }
     }
 }

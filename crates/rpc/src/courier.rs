@@ -26,6 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsConnector;
+use types::error::{ErrorCode, ErrorReply};
 
 use crate::bodies::ByteStream;
 use crate::collateral::web_roots;
@@ -100,6 +101,12 @@ pub enum CourierError {
         /// Its words, as far as they are words.
         message: String,
     },
+    /// A quota or a disk is full, which does not pass by itself.
+    #[error("{message}")]
+    Full {
+        /// The server's words.
+        message: String,
+    },
 }
 
 impl CourierError {
@@ -108,7 +115,7 @@ impl CourierError {
         match self {
             CourierError::Connection(_) | CourierError::Http(_) | CourierError::Slow => true,
             CourierError::Refused { status, .. } => *status >= 500 || matches!(status, 408 | 429),
-            CourierError::Url | CourierError::Source(_) => false,
+            CourierError::Url | CourierError::Source(_) | CourierError::Full { .. } => false,
         }
     }
 
@@ -210,7 +217,7 @@ impl Courier {
             Ok(Ok(body)) => body.to_bytes(),
             _ => Bytes::new(),
         };
-        Err(CourierError::Refused { status: status.as_u16(), message: words(status, &body) })
+        Err(refused(status, &body))
     }
 
     async fn connection(&self, origin: &Origin, uri: &Uri) -> Result<Kept, CourierError> {
@@ -295,10 +302,21 @@ where
 }
 
 /// What a refusal says: this system's own message, or the start of an XML document's.
+/// What an answer means that is no success. Of our own services, those that are busy for a moment say when to come back.
+fn refused(status: StatusCode, body: &[u8]) -> CourierError {
+    let message = words(status, body);
+    match serde_json::from_slice::<ErrorReply>(body) {
+        Ok(ErrorReply { code: ErrorCode::ResourceExhausted, retry_after_ms: None, .. }) => {
+            CourierError::Full { message }
+        }
+        _ => CourierError::Refused { status: status.as_u16(), message },
+    }
+}
+
 fn words(status: StatusCode, body: &[u8]) -> String {
     /// An object store explains itself at length.
     const WORDS: usize = 200;
-    if let Ok(reply) = serde_json::from_slice::<types::error::ErrorReply>(body) {
+    if let Ok(reply) = serde_json::from_slice::<ErrorReply>(body) {
         return reply.message;
     }
     let text: String = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(WORDS).collect();
@@ -434,6 +452,13 @@ mod tests {
         ] {
             assert_eq!((refused(status).is_passing(), refused(status).is_expired()), (passing, expired), "{status}");
         }
+        let full = |wait: &str| {
+            let body =
+                format!(r#"{{"type":"Error","code":"resource_exhausted","message":"m","request_id":"7"{wait}}}"#);
+            super::refused(StatusCode::TOO_MANY_REQUESTS, body.as_bytes())
+        };
+        assert!(full(r#","retry_after_ms":1000"#).is_passing());
+        assert!(!full("").is_passing() && full("").to_string() == "m");
         assert!(CourierError::Slow.is_passing() && !CourierError::Url.is_passing());
     }
 }

@@ -14,7 +14,6 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::{Instant, timeout_at};
-use types::error::ErrorCode;
 use types::id::RequestId;
 
 use crate::bodies::{self, Answer};
@@ -186,12 +185,12 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 pub(crate) fn response(reply: Reply) -> Response<Full<Bytes>> {
     let status = StatusCode::from_u16(reply.status()).expect("every code has a status");
-    let busy = reply.code() == Some(ErrorCode::ResourceExhausted);
+    let retry_after = reply.retry_after_seconds();
     let mut response = Response::new(Full::new(reply.into_body()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
-    if busy {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response
 }

@@ -15,6 +15,7 @@ use crate::Fault;
 #[derive(Clone, Debug)]
 pub struct Reply {
     code: Option<ErrorCode>,
+    retry_after_ms: Option<u64>,
     body: Bytes,
 }
 
@@ -22,7 +23,7 @@ impl Reply {
     /// The answer to a request that succeeded.
     pub(crate) fn success(response: &impl Serialize, request_id: &RequestId) -> Self {
         match serde_json::to_vec(response) {
-            Ok(body) => Reply { code: None, body: body.into() },
+            Ok(body) => Reply { code: None, retry_after_ms: None, body: body.into() },
             Err(error) => Reply::failure(&describe(&Unwritable(error), request_id)),
         }
     }
@@ -30,12 +31,17 @@ impl Reply {
     /// The answer to a request that failed.
     pub(crate) fn failure(error: &ErrorReply) -> Self {
         let body = serde_json::to_vec(error).expect("an error is plain text and numbers");
-        Reply { code: Some(error.code), body: body.into() }
+        Reply { code: Some(error.code), retry_after_ms: error.retry_after_ms, body: body.into() }
     }
 
     /// The failure's code, if it is one.
     pub(crate) fn code(&self) -> Option<ErrorCode> {
         self.code
+    }
+
+    /// When a retry may succeed, in whole seconds, if it may.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after_ms.map(|ms| ms.div_ceil(1000))
     }
 
     /// The HTTP status.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rpc::authn::authenticate;
+use rpc::authn::{Identity as _, authenticate};
 use rpc::bodies::Bodies;
 use rpc::{Ctx, Service, protocol};
 use types::wire::{tdfs_external as external, tdfs_internal as internal};
@@ -48,6 +48,10 @@ impl Service for External {
                 let caller = authenticate(&*tdfs.identity, complete.user_id.clone(), &complete.user_token).await?;
                 tdfs.complete_upload(&caller, complete).await?;
                 Ok(Response::CompleteUpload(UploadCompleted { success: true }))
+            }
+            Request::Usage(ask) => {
+                let caller = authenticate(&*tdfs.identity, ask.user_id, &ask.user_token).await?;
+                Ok(Response::Usage(tdfs.usage(caller.user()).await?))
             }
         }
     }

@@ -95,21 +95,8 @@ mod tests {
     use super::*;
 
     fn row(allow_policy: AllowPolicy) -> FileRow {
-        FileRow {
-            owner: user("owner"),
-            name: "f".parse().expect("short"),
-            sha256: types::digest::Digest::new([0; 32]),
-            size: 0,
-            task_id: None,
-            collaborators: vec![user("collaborator")],
-            allow_policy,
-            key_id: "k".parse().expect("short"),
-            sequence: 0,
-            created: types::time::UnixMillis(0),
-            format: types::file::Format::Single,
-            layout: blobs::Layout::Whole,
-            open: false,
-        }
+        let collaborators = vec![user("collaborator")];
+        FileRow { collaborators, allow_policy, ..crate::file::tests::row() }
     }
 
     fn user(name: &str) -> UserId {

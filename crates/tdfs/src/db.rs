@@ -10,9 +10,10 @@ use types::user::UserId;
 use crate::Error;
 use crate::authz::{Delete, Permit};
 use crate::file::FileRow;
+use crate::usage::{self, Limits, Usage};
 
 /// Files by id.
-const FILES: Table<String, FileRow> = Table::new("files");
+pub(crate) const FILES: Table<String, FileRow> = Table::new("files");
 /// Every owner's files, newest first.
 const OWNED: Table<(String, NewestFirst), FileId> = Table::new("owned files");
 /// Tasks that have a file as input and have not ended.
@@ -28,9 +29,11 @@ const DOOMED_CIPHERTEXT: Table<String, ()> = Table::new("ciphertext to remove");
 /// Files whose size and digest are still to be declared.
 const OPEN: Table<String, UnixMillis> = Table::new("open uploads");
 
-pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow) -> Result<(), StoreError> {
+/// Keeps a new file's record, unless its owner has then more than the limits.
+pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow, limits: Limits) -> Result<(), Error> {
     store
         .write(move |tx| {
+            usage::add(tx, &row.owner, Usage::of(&row), limits)?;
             let row = FileRow { sequence: tx.sequence(), ..row.clone() };
             tx.insert(&OWNED, (row.owner.as_str(), NewestFirst(row.sequence)), &id)?;
             if let Some(task) = &row.task_id {
@@ -39,9 +42,14 @@ pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow) -> Result<()
             if row.open {
                 tx.insert(&OPEN, id.as_str(), &row.created)?;
             }
-            tx.insert(&FILES, id.as_str(), &row)
+            Ok(tx.insert(&FILES, id.as_str(), &row)?)
         })
         .await
+}
+
+/// A key belongs to no file after all.
+pub(crate) async fn doom_key(store: &Store, key: KeyId) -> Result<(), StoreError> {
+    store.write(move |tx| tx.insert(&DOOMED_KEYS, key.as_str(), &())).await
 }
 
 pub(crate) async fn get(store: &Store, id: FileId) -> Result<Option<FileRow>, StoreError> {
@@ -102,6 +110,7 @@ fn remove(tx: &mut Transaction<'_>, permit: &Permit<Delete>, row: &FileRow) -> R
 /// Removes a file's rows and dooms its key and its ciphertext.
 fn forget(tx: &mut Transaction<'_>, file: &FileId, row: &FileRow) -> Result<(), StoreError> {
     tx.remove(&FILES, file.as_str())?;
+    usage::subtract(tx, &row.owner, Usage::of(row))?;
     tx.remove(&OWNED, (row.owner.as_str(), NewestFirst(row.sequence)))?;
     if let Some(task) = &row.task_id {
         tx.remove(&OUTPUTS, (task.as_str(), file.as_str()))?;
@@ -119,8 +128,9 @@ pub(crate) struct Completed {
     pub(crate) layout: Layout,
 }
 
-/// Makes a file of an upload whose ciphertext is whole. A file that is gone meanwhile stays so.
-pub(crate) async fn complete(store: &Store, id: FileId, completed: Completed) -> Result<(), Error> {
+/// Makes a file of an upload whose ciphertext is whole, unless its owner has then more than the limits. A file that is
+/// gone meanwhile stays so.
+pub(crate) async fn complete(store: &Store, id: FileId, completed: Completed, limits: Limits) -> Result<(), Error> {
     store
         .write(move |tx| {
             let row = tx.get(&FILES, id.as_str())?.ok_or_else(|| Error::NoSuchFile(id.clone()))?;
@@ -128,6 +138,9 @@ pub(crate) async fn complete(store: &Store, id: FileId, completed: Completed) ->
                 return Ok(());
             }
             let Completed { sha256, size, layout } = completed;
+            if row.open {
+                usage::add(tx, &row.owner, Usage { files: 0, bytes: size }, limits)?;
+            }
             tx.remove(&OPEN, id.as_str())?;
             Ok(tx.insert(&FILES, id.as_str(), &FileRow { sha256, size, layout, open: false, ..row })?)
         })

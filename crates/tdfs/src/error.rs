@@ -7,6 +7,8 @@ use store::StoreError;
 use types::error::ErrorCode;
 use types::id::FileId;
 
+use crate::usage::OverQuota;
+
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -50,6 +52,12 @@ pub enum Error {
     /// Something else was declared before.
     #[error("file {0} was declared with another size or digest")]
     OtherDeclared(FileId),
+    /// The owner would have more than they may.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
+    /// The users can't be asked.
+    #[error("users")]
+    Users(#[source] identity::Error),
     /// The ciphertext's place failed or refused.
     #[error("where ciphertext is kept")]
     Blobs(#[from] blobs::Error),
@@ -96,9 +104,10 @@ impl Fault for Error {
             Error::Incomplete(_) | Error::WrongLength { .. } | Error::OtherDeclared(_) => ErrorCode::PreconditionFailed,
             Error::Field { .. } => ErrorCode::InvalidRequest,
             Error::TooLarge { .. } | Error::TooLargeForOne { .. } => ErrorCode::PayloadTooLarge,
+            Error::OverQuota(_) => ErrorCode::ResourceExhausted,
             Error::Blobs(error) => blobs_code(error),
             Error::Kms(error) => error.code(),
-            Error::Store(_) => ErrorCode::Internal,
+            Error::Users(_) | Error::Store(_) => ErrorCode::Internal,
         }
     }
 
@@ -133,4 +142,7 @@ pub enum OpenError {
     /// The store can't be opened.
     #[error("the tdfs's store can't be opened")]
     Store(#[from] store::OpenError),
+    /// The store can't be read.
+    #[error("the tdfs's store can't be read")]
+    Read(#[from] StoreError),
 }

@@ -41,3 +41,27 @@ pub struct FileRow {
     #[serde(default)]
     pub open: bool,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Some file's record.
+    pub(crate) fn row() -> FileRow {
+        FileRow {
+            owner: "owner".parse().expect("a name"),
+            name: "f".parse().expect("short"),
+            sha256: Digest::new([0; 32]),
+            size: 0,
+            task_id: None,
+            collaborators: Vec::new(),
+            allow_policy: AllowPolicy::Owner,
+            key_id: "k".parse().expect("short"),
+            sequence: 0,
+            created: UnixMillis(0),
+            format: Format::Single,
+            layout: Layout::Whole,
+            open: false,
+        }
+    }
+}

@@ -13,8 +13,10 @@ mod service;
 mod start;
 mod transfer;
 mod url;
+mod usage;
 
 pub use api::{External, Internal};
 pub use error::{Error, OpenError};
 pub use service::{Settings, Tdfs};
 pub use start::{StartError, Started, start};
+pub use usage::{OverQuota, Thing};

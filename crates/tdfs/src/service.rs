@@ -7,12 +7,14 @@ use std::time::Duration;
 use blobs::{Blobs, Layout};
 use crypto::SealingKey;
 use crypto::hash::Sha256;
-use rpc::authn::{Identity, Principal};
-use rpc::config::LIST_PAGE;
+use identity::Users;
+use rpc::authn::Principal;
+use rpc::config::{LIST_PAGE, Quotas};
 use rpc::protocol::Kms;
 use rpc::{CallError, Client};
-use store::{Options, Store};
-use tokio::sync::Notify;
+use store::{Options, Store, StoreError};
+use tokio::sync::{Notify, RwLock};
+use tokio::task::JoinError;
 use types::digest::Digest;
 use types::file::{AllowPolicy, Format, PinnedFile};
 use types::id::{FileId, KeyId, TaskId};
@@ -20,13 +22,14 @@ use types::key::KeyConfig;
 use types::time::UnixMillis;
 use types::user::UserId;
 use types::wire::kms;
-use types::wire::tdfs_external::{CreateFile, CreatedFile, FileEntry, FileInfo, FileList, ListFiles};
+use types::wire::tdfs_external::{CreateFile, CreatedFile, FileEntry, FileInfo, FileList, ListFiles, UsageInfo};
 use types::wire::tdfs_internal::{CreateOutput, FileRecord};
 
 use crate::file::FileRow;
 use crate::transfer::{Downloads, id};
 use crate::url::Urls;
-use crate::{Error, OpenError, authz, db};
+use crate::usage::{Limits, Usage};
+use crate::{Error, OpenError, authz, db, usage};
 
 /// What the tdfs is told by its configuration.
 #[derive(Clone, Debug)]
@@ -41,35 +44,41 @@ pub struct Settings {
     pub url_lifetime: Duration,
     /// After how long without a part an upload is given up.
     pub upload_lifetime: Duration,
+    /// How much users may keep of whom no operator said otherwise.
+    pub quotas: Quotas,
 }
 
 /// The trusted file service over one sealed store.
 pub struct Tdfs {
     pub(crate) store: Store,
     pub(crate) kms: Client<Kms>,
-    pub(crate) identity: Arc<dyn Identity>,
+    pub(crate) identity: Arc<Users>,
     pub(crate) settings: Settings,
     pub(crate) blobs: Blobs,
     pub(crate) urls: Urls,
     /// There are keys or ciphertext to remove.
     pub(crate) house: Notify,
+    /// Read by every declaration from before its key is made until its record is there. Whoever could write it for a
+    /// moment knows that each key that was there before has a record by now, or will never have one.
+    pub(crate) declaring: Arc<RwLock<()>>,
 }
 
 impl Tdfs {
     /// Opens the file store of a data directory, or makes it, beside the place of ciphertext.
     ///
     /// # Errors
-    /// When the store can't be opened with this sealing key.
-    pub fn open(
+    /// When the store can't be opened with this sealing key, or read.
+    pub async fn open(
         data_dir: &Path,
         sealing_key: &SealingKey,
         kms: Client<Kms>,
-        identity: Arc<dyn Identity>,
+        identity: Arc<Users>,
         (blobs, settings): (Blobs, Settings),
     ) -> Result<Self, OpenError> {
         let store = Store::open(&data_dir.join("tdfs.redb"), sealing_key, Options::default())?;
+        usage::count_once(&store).await?;
         let urls = Urls::new(sealing_key, settings.address.clone(), settings.url_lifetime);
-        Ok(Tdfs { store, kms, identity, settings, blobs, urls, house: Notify::new() })
+        Ok(Tdfs { store, kms, identity, settings, blobs, urls, house: Notify::new(), declaring: Arc::default() })
     }
 
     /// Closes the store; when this returns, another process can open it.
@@ -86,8 +95,16 @@ impl Tdfs {
     ) -> Result<CreatedFile, Error> {
         let declared = create.file_size.zip(create.sha256);
         let (size, sha256) = declared.unwrap_or((0, nothing()));
-        let row = |key_id| FileRow {
-            owner: owner.user().clone(),
+        let limits = self.limits(owner.user()).await?;
+        // An upload of unknown size needs room for something; what it comes to is looked at part by part.
+        let wanted = Usage { files: 1, bytes: declared.map_or(1, |(size, _)| size) };
+        self.check_size(size, create.format)?;
+        if limits != Limits::NONE {
+            limits.admit(usage::of(&self.store, owner.user().clone()).await?, wanted)?;
+        }
+        let owner = owner.user().clone();
+        let row = move |key_id| FileRow {
+            owner,
             name: create.file_name,
             sha256,
             size,
@@ -101,7 +118,7 @@ impl Tdfs {
             layout: Layout::Whole,
             open: declared.is_none(),
         };
-        self.declare((size, create.format), row, now).await
+        self.declare(row, limits, now).await
     }
 
     /// Declares a task's output.
@@ -111,7 +128,8 @@ impl Tdfs {
             .as_str()
             .parse()
             .map_err(|error: types::file::BadFileName| Error::Field { field: "task_id", rule: error.to_string() })?;
-        let row = |key_id| FileRow {
+        self.check_size(create.file_size, create.format)?;
+        let row = move |key_id| FileRow {
             owner: create.user_id,
             name,
             sha256: create.sha256,
@@ -126,24 +144,44 @@ impl Tdfs {
             layout: Layout::Whole,
             open: false,
         };
-        self.declare((create.file_size, create.format), row, now).await
+        // A result that was agreed on is not lost to a quota: it counts, and its owner can put nothing more.
+        self.declare(row, Limits::NONE, now).await
     }
 
     async fn declare(
         &self,
-        (size, format): (u64, Format),
-        row: impl FnOnce(KeyId) -> FileRow,
+        row: impl FnOnce(KeyId) -> FileRow + Send + 'static,
+        limits: Limits,
         now: UnixMillis,
     ) -> Result<CreatedFile, Error> {
-        self.check_size(size, format)?;
-        let (key_id, key_config) = self.make_key().await?;
-        let file_id = FileId::from_random(crypto::random::bytes());
-        let row = row(key_id);
-        let open = row.open;
-        db::insert(&self.store, file_id.clone(), row).await?;
+        let declaring = self.declaring.clone().read_owned().await;
+        let (kms, store, file_id) =
+            (self.kms.clone(), self.store.clone(), FileId::from_random(crypto::random::bytes()));
+        let file = file_id.clone();
+        // In a task of its own: a caller who leaves leaves no key without a record.
+        let kept = tokio::spawn(async move {
+            let kept = keep((&kms, &store), file, row, limits).await;
+            drop(declaring);
+            kept
+        });
+        let (key_config, open) = joined(kept.await)?;
         let upload_url = if open { None } else { Some(self.upload_url(&file_id, None, now).await?) };
         let (access_path, volume) = (self.access_path(&file_id)?, self.volume());
         Ok(CreatedFile { access_path, file_id, key_config, upload_url, volume })
+    }
+
+    /// How much a user may keep.
+    pub(crate) async fn limits(&self, user: &UserId) -> Result<Limits, Error> {
+        let (own, configured) = (self.identity.quota(user).await.map_err(Error::Users)?, &self.settings.quotas);
+        let (files, bytes) = (own.files.in_force(configured.user_files), own.bytes.in_force(configured.user_bytes));
+        Ok(Limits { files, bytes })
+    }
+
+    /// What a user keeps, and may.
+    pub(crate) async fn usage(&self, user: &UserId) -> Result<UsageInfo, Error> {
+        let (limits, used) = (self.limits(user).await?, usage::of(&self.store, user.clone()).await?);
+        let (files, bytes) = (used.files, used.bytes);
+        Ok(UsageInfo { files, bytes, files_limit: limits.files, bytes_limit: limits.bytes })
     }
 
     /// Refuses a plaintext that is too large for its format.
@@ -156,13 +194,6 @@ impl Tdfs {
             Format::Single if size > file_bytes => Err(Error::TooLarge { limit: file_bytes.max(chunked_bytes) }),
             Format::Chunked if size > chunked_bytes => Err(Error::TooLarge { limit: chunked_bytes }),
             _ => Ok(()),
-        }
-    }
-
-    async fn make_key(&self) -> Result<(KeyId, KeyConfig), Error> {
-        match self.kms.call(kms::CreateKey {}).await? {
-            kms::Response::Create(created) => Ok((created.key_id, created.config)),
-            _ => Err(CallError::unexpected().into()),
         }
     }
 
@@ -282,6 +313,41 @@ impl Tdfs {
         }
         Ok(())
     }
+}
+
+/// Makes a key and keeps the record of its file; tells the key, and whether the file's content is still to be declared.
+async fn keep(
+    (kms, store): (&Client<Kms>, &Store),
+    file: FileId,
+    row: impl FnOnce(KeyId) -> FileRow,
+    limits: Limits,
+) -> Result<(KeyConfig, bool), Error> {
+    let (key_id, key_config) = make_key(kms).await?;
+    let row = row(key_id.clone());
+    let open = row.open;
+    if let Err(error) = db::insert(store, file, row, limits).await {
+        // Where even that can't be noted, `fsck` finds the key.
+        if let Err(error) = db::doom_key(store, key_id).await {
+            tracing::warn!(%error, "a key that belongs to no file stays behind");
+        }
+        return Err(error);
+    }
+    Ok((key_config, open))
+}
+
+async fn make_key(kms: &Client<Kms>) -> Result<(KeyId, KeyConfig), Error> {
+    match kms.call(kms::CreateKey {}).await? {
+        kms::Response::Create(created) => Ok((created.key_id, created.config)),
+        _ => Err(CallError::unexpected().into()),
+    }
+}
+
+/// What a task of its own came to; it is given up only when the process ends.
+pub(crate) fn joined<T>(outcome: Result<Result<T, Error>, JoinError>) -> Result<T, Error> {
+    outcome.unwrap_or_else(|failed| match failed.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(StoreError::Closed.into()),
+    })
 }
 
 /// The digest of a plaintext without a byte.

@@ -56,6 +56,7 @@ fn settings(config: &Config) -> Settings {
         chunked_bytes: config.limits.chunked_bytes,
         url_lifetime: Duration::from_secs(config.tdfs.url_seconds),
         upload_lifetime: Duration::from_secs(config.tdfs.upload_hours.saturating_mul(3600)),
+        quotas: config.quotas.clone(),
     }
 }
 
@@ -71,7 +72,7 @@ pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started,
     let users = Arc::new(Users::open(&data_dir, &sealing_key)?);
     let kms = kms.unwrap_or_else(|| host.client(&credentials));
     let files = (open_files(host.config()).await?, settings(host.config()));
-    let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, kms, users.clone(), files)?);
+    let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, kms, users.clone(), files).await?);
     if let Err(error) = serve_operator(&data_dir, users.clone(), host.shutdown()) {
         // Gramine has no sockets with names in the file system: users are then managed while it is stopped.
         tracing::warn!(%error, "there is no socket for the operator");

@@ -17,7 +17,8 @@ use types::wire::tdfs_external::{CompleteUpload, ContinueUpload, DownloadPart, R
 use crate::db::Completed;
 use crate::file::FileRow;
 use crate::url::{Leave, Operation};
-use crate::{Error, Tdfs, authz, db};
+use crate::usage::{Limits, OverQuota, Thing};
+use crate::{Error, Tdfs, authz, db, usage};
 
 /// Parts that one request gets URLs for.
 const URLS_AT_ONCE: usize = 64;
@@ -100,7 +101,10 @@ impl Tdfs {
         now: UnixMillis,
     ) -> Result<UploadState, Error> {
         check_parts(&ask.parts)?;
-        self.unfinished(principal, &ask.file_id).await?;
+        let row = self.unfinished(principal, &ask.file_id).await?;
+        if let Some(first) = ask.parts.iter().min() {
+            self.room(&row, *first, 1).await?;
+        }
         let mut urls = Vec::with_capacity(ask.parts.len());
         for part in ask.parts {
             urls.push(UploadPart { part, url: self.upload_url(&ask.file_id, Some(part), now).await? });
@@ -131,7 +135,24 @@ impl Tdfs {
                 self.blobs.complete(&id(&file)?, length).await?
             }
         };
-        db::complete(&self.store, file, Completed { sha256, size, layout }).await
+        let limits = if row.open { self.limits(&row.owner).await? } else { Limits::NONE };
+        db::complete(&self.store, file, Completed { sha256, size, layout }, limits).await
+    }
+
+    /// How long a part may be, in bytes, of which so many are wanted. An upload whose size was not declared must not grow
+    /// over its owner's quota.
+    async fn room(&self, row: &FileRow, part: u32, wanted: u64) -> Result<u64, Error> {
+        if !row.open {
+            return Ok(PART_BYTES);
+        }
+        let Some(limit) = self.limits(&row.owner).await?.bytes else { return Ok(PART_BYTES) };
+        let used = usage::of(&self.store, row.owner.clone()).await?.bytes;
+        let (before, most) = (u64::from(part) * PART_BYTES, longest(row.format, limit.saturating_sub(used)));
+        let more = before.saturating_add(wanted);
+        match more > most {
+            true => Err(OverQuota { thing: Thing::Bytes, used, more, limit }.into()),
+            false => Ok((most - before).min(PART_BYTES)),
+        }
     }
 
     async fn received_length(&self, file: &FileId) -> Result<u64, Error> {
@@ -147,7 +168,8 @@ impl Tdfs {
         let id = id(&leave.file)?;
         match (leave.part, ask.length) {
             (Some(part), _) => {
-                self.blobs.write_part(&id, part, PART_BYTES, body).await?;
+                let room = self.room(&row, part, ask.length.unwrap_or(1)).await?;
+                self.blobs.write_part(&id, part, room, body).await?;
             }
             (None, _) if row.open => return Err(Error::Incomplete(leave.file.clone())),
             (None, None) => {
@@ -221,14 +243,30 @@ pub(crate) fn id(file: &FileId) -> Result<Id, Error> {
 
 /// Refuses a ciphertext that no plaintext of this size has.
 fn check_length(file: &FileId, format: Format, size: u64, found: u64) -> Result<(), Error> {
-    let in_chunks = |chunk| StreamLayout::new(chunk, size).map_or(u64::MAX, |layout| layout.sealed_len());
-    let (least, most) = match format {
-        Format::Single => (size + TAG_LEN as u64, size + TAG_LEN as u64),
-        Format::Chunked => (in_chunks(ChunkLen::MAX), in_chunks(ChunkLen::MIN)),
-    };
+    let (least, most) = (shortest(format, size), longest(format, size));
     if (least..=most).contains(&found) {
         return Ok(());
     }
     let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
     Err(Error::WrongLength { file: file.clone(), expected, found })
+}
+
+/// The shortest ciphertext of a plaintext, in bytes.
+fn shortest(format: Format, size: u64) -> u64 {
+    match format {
+        Format::Single => size.saturating_add(TAG_LEN as u64),
+        Format::Chunked => in_chunks(ChunkLen::MAX, size),
+    }
+}
+
+/// The longest ciphertext of a plaintext, in bytes.
+fn longest(format: Format, size: u64) -> u64 {
+    match format {
+        Format::Single => size.saturating_add(TAG_LEN as u64),
+        Format::Chunked => in_chunks(ChunkLen::MIN, size),
+    }
+}
+
+fn in_chunks(chunk: ChunkLen, size: u64) -> u64 {
+    StreamLayout::new(chunk, size).map_or(u64::MAX, |layout| layout.sealed_len())
 }

@@ -51,7 +51,7 @@ enum Command {
     Demo(demo::Args),
     /// Start the services.
     Serve(serve::Args),
-    /// Manage users and their tokens, on a data directory.
+    /// Manage users, their tokens and quotas, on a data directory.
     User(user::Args),
     /// Put, get and manage your files.
     File(file::Args),

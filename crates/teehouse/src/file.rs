@@ -12,7 +12,7 @@ use types::digest::Digest;
 use types::file::{BadFileName, FileName, Format};
 use types::id::{FileId, TaskId};
 use types::user::UserId;
-use types::wire::tdfs_external::{FileEntry, FileInfo};
+use types::wire::tdfs_external::{FileEntry, FileInfo, UsageInfo};
 
 use crate::exit::Complaint;
 use crate::output::Output;
@@ -75,6 +75,9 @@ enum Verb {
         #[arg(short, long)]
         long: bool,
     },
+    /// Show how much you keep, and how much you may keep.
+    #[command(after_help = "Example:\n  teehouse file usage")]
+    Usage,
     /// Delete a file: its record, its key and its ciphertext.
     #[command(after_help = "Example:\n  teehouse file rm 0a9ca5ac-2150-4bdd-ab63-c2c12252e747")]
     Rm {
@@ -102,6 +105,10 @@ pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
             show(&Record::new(&id, &info), output)
         }
         Verb::List { long } => list(&connection.connect()?, long, output).await,
+        Verb::Usage => {
+            let usage = connection.connect()?.usage().await?;
+            Ok(output.result(&usage, |out| write_usage(out, &usage))?)
+        }
         Verb::Rm { id } => {
             let info = connection.connect()?.delete_file(&id).await?;
             output.note(format_args!("file {id} ({}) is deleted", info.file_name));
@@ -288,6 +295,13 @@ fn write_entry(out: &mut dyn Write, file: &FileEntry) -> io::Result<()> {
         false => HumanBytes(file.file_size).to_string(),
     };
     writeln!(out, "{}  {:>12}  {}  {}", file.file_id, size, utc(file.created_ms), file.file_name)
+}
+
+fn write_usage(out: &mut dyn Write, usage: &UsageInfo) -> io::Result<()> {
+    let of = |limit: Option<String>| limit.map_or_else(|| "no limit".to_owned(), |limit| format!("of {limit}"));
+    let bytes = HumanBytes(usage.bytes).to_string();
+    writeln!(out, "files  {:>12}  {}", usage.files, of(usage.files_limit.map(|limit| limit.to_string())))?;
+    writeln!(out, "bytes  {bytes:>12}  {}", of(usage.bytes_limit.map(|limit| HumanBytes(limit).to_string())))
 }
 
 #[cfg(test)]

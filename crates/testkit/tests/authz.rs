@@ -107,11 +107,12 @@ fn state_names() -> Vec<String> {
 type Action = (&'static str, fn(&Scene<'_>, &str) -> (Api, Value));
 
 /// The two that change something come last.
-const ACTIONS: [Action; 6] = [
+const ACTIONS: [Action; 7] = [
     ("tms Get", |scene, _| (Api::TmsExternal, json!({"type": "Get", "task_id": scene.task.id}))),
     ("tms List", |_, _| (Api::TmsExternal, json!({"type": "List"}))),
     ("tdfs Get input", |scene, _| (Api::TdfsExternal, json!({"type": "Get", "file_id": scene.input}))),
     ("tdfs List input", |_, _| (Api::TdfsExternal, json!({"type": "List"}))),
+    ("tdfs Usage", |_, _| (Api::TdfsExternal, json!({"type": "Usage"}))),
     ("tms Update", |scene, file| {
         (Api::TmsExternal, json!({"type": "Update", "task_id": scene.task.id, "files": [file]}))
     }),

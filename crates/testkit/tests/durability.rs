@@ -251,7 +251,7 @@ async fn users_are_managed_while_a_server_runs_and_while_none_does() {
 
     cluster.halt().await;
     let admin::Response::ListUsers(list) = operate(&data_dir, admin::ListUsers {}).await else { panic!("a list") };
-    assert_eq!(list.users, [admin::UserInfo { user_id: name("anna"), disabled: true }]);
+    assert_eq!(list.users, [admin::UserInfo { user_id: name("anna"), disabled: true, quota: Default::default() }]);
     let admin::Response::RotateToken(issued) =
         operate(&data_dir, admin::RotateToken { user_id: name("anna"), token: None }).await
     else {

@@ -115,6 +115,9 @@ pub enum FileError {
     /// Listing them.
     #[error("files can't be listed")]
     List(#[source] RequestError),
+    /// Asking how much there is and may be.
+    #[error("usage can't be shown")]
+    Usage(#[source] RequestError),
     /// Finding its ciphertext.
     #[error("the ciphertext of file {file} can't be read from {}", path.display())]
     Fetch {
@@ -185,7 +188,8 @@ impl FileError {
             | FileError::Show { source, .. }
             | FileError::Delete { source, .. }
             | FileError::Complete { source, .. }
-            | FileError::List(source) => Some(source),
+            | FileError::List(source)
+            | FileError::Usage(source) => Some(source),
             FileError::Interrupted(source) => source.request(),
             _ => None,
         }

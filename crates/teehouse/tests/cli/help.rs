@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 55] = [
+const VERBS: [&[&str]; 57] = [
     &[],
     &["demo"],
     &["serve"],
@@ -11,11 +11,13 @@ const VERBS: [&[&str]; 55] = [
     &["user", "list"],
     &["user", "rotate"],
     &["user", "disable"],
+    &["user", "quota"],
     &["file"],
     &["file", "put"],
     &["file", "get"],
     &["file", "info"],
     &["file", "list"],
+    &["file", "usage"],
     &["file", "rm"],
     &["task"],
     &["task", "create"],

@@ -60,8 +60,7 @@ fn a_file_comes_back_as_it_was_put() {
     alice.get(&["file", "get", id, "-o", back.to_str().expect("text")]);
     assert_eq!(fs::read(&back).expect("the file"), bytes);
     assert_eq!(alice.get(&["file", "list"]), id);
-    let long = alice.run(&["file", "list", "--long"]).good();
-    let long = long.text();
+    let long = alice.get(&["file", "list", "--long"]);
     let date =
         long.strip_prefix(&format!("{id}      3.00 MiB  20")).and_then(|rest| rest.strip_suffix("Z  report.bin"));
     assert_eq!(date.map(str::len), Some("26-11-23T16:03:21".len()), "{long}");

@@ -202,3 +202,32 @@ fn the_servers_refusals_come_with_help() {
         "error: /nowhere/file can't be read: No such file or directory (os error 2)\n",
     );
 }
+
+#[test]
+fn quotas_are_set_shown_and_kept_to() {
+    let house = House::open();
+    let alice = house.user("alice");
+    assert_eq!(alice.get(&["file", "usage"]), "files             0  no limit\nbytes           0 B  no limit");
+    let set = house.run(&["user", "quota", "alice", "--files", "1", "--bytes", "2KiB"]).good();
+    assert_eq!(set.text(), "1 files, 2.00 KiB");
+    assert_eq!(house.run(&["user", "quota", "alice"]).good().text(), "1 files, 2.00 KiB");
+    assert_eq!(house.run(&["user", "list"]).good().text(), "alice  (at most 1 files, 2.00 KiB)");
+    let listed = house.run(&["user", "list", "--json"]).good().json();
+    assert_eq!(listed["users"][0]["quota"]["bytes"]["at_most"], 2048);
+    let large = alice.run(&["file", "put", &house.file("large", &[7; 2049])]);
+    assert_eq!(large.code, Some(1));
+    assert!(large.err.contains("the quota of 2048 bytes: 0 are used, and this takes 2049 more"), "{}", large.err);
+    let (small, chunked) = (house.file("small", &[7; 2048]), house.file("chunked", &[7; 2049]));
+    let unknown = alice.run(&["file", "put", "--format", "chunked", &chunked]);
+    assert!(unknown.code == Some(1) && unknown.err.contains("the quota of 2048 bytes"), "{unknown:?}");
+    for file in alice.get(&["file", "list"]).lines() {
+        alice.run(&["file", "rm", file]).good();
+    }
+    alice.run(&["file", "put", &small]).good();
+    let usage = alice.run(&["file", "usage", "--json"]).good().json();
+    assert_eq!(usage, serde_json::json!({"files": 1, "bytes": 2048, "files_limit": 1, "bytes_limit": 2048}));
+    house.run(&["user", "quota", "alice", "--files", "none", "--bytes", "default"]).good();
+    alice.run(&["file", "put", &small]).good();
+    let zero = house.run(&["user", "quota", "alice", "--files", "0"]);
+    assert!(zero.code == Some(2) && zero.err.contains("say `none` for no bound"), "{zero:?}");
+}

@@ -1,10 +1,10 @@
-//! The operator's requests, on a Unix socket in the data directory: users and their tokens.
+//! The operator's requests, on a Unix socket in the data directory: users, their tokens and quotas.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::secret::Secret;
-use crate::user::UserId;
+use crate::user::{Bound, Quota, UserId};
 
 super::requests! {
     /// An operator's request.
@@ -18,6 +18,8 @@ super::requests! {
         RotateToken(RotateToken),
         /// Disables a user.
         DisableUser(DisableUser),
+        /// Says how much a user may keep.
+        SetQuota(SetQuota),
     }
 }
 
@@ -56,6 +58,20 @@ pub struct DisableUser {
     pub user_id: UserId,
 }
 
+/// Says how much a user may keep from now on; what is absent stays as it is. What the user has already stays in any case.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetQuota {
+    /// The user's name.
+    pub user_id: UserId,
+    /// Files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Bound>,
+    /// The sum of their sizes before encryption, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bound>,
+}
+
 /// The answer to an operator.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = AdminResponse)]
@@ -69,6 +85,8 @@ pub enum Response {
     RotateToken(Issued),
     /// The user, who is disabled now.
     DisableUser(UserInfo),
+    /// The user, with the quota.
+    SetQuota(UserInfo),
 }
 
 /// A token, shown this once: only its hash is kept.
@@ -94,4 +112,7 @@ pub struct UserInfo {
     pub user_id: UserId,
     /// Whether requests of this user are refused.
     pub disabled: bool,
+    /// How much the user may keep.
+    #[serde(default, skip_serializing_if = "Quota::is_default")]
+    pub quota: Quota,
 }

@@ -1,7 +1,8 @@
 //! The tdfs's requests and answers for users (port 5065).
 //!
-//! `Create`, `Get`, `List` and `Delete` are the reference's. `Upload` and `CompleteUpload` are this system's own: they
-//! bring the ciphertext of whoever does not share a disk with the server, part by part (`docs/transfer.md`).
+//! `Create`, `Get`, `List` and `Delete` are the reference's. The others are this system's own: `Upload` and
+//! `CompleteUpload` bring the ciphertext of whoever does not share a disk with the server, part by part
+//! (`docs/transfer.md`), and `Usage` tells how much of a quota is left.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -30,6 +31,8 @@ super::requests! {
         Upload(ContinueUpload),
         /// Makes a file of the parts that arrived.
         CompleteUpload(CompleteUpload),
+        /// Tells how much the caller keeps and may keep.
+        Usage(GetUsage),
     }
 }
 
@@ -172,6 +175,17 @@ pub struct DeleteFile {
     pub user_token: Secret,
 }
 
+/// Asks how much the caller keeps and may keep.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = UsageRequest)]
+#[serde(deny_unknown_fields)]
+pub struct GetUsage {
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
 /// The tdfs's answer to a user.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = DFSResponse)]
@@ -189,6 +203,8 @@ pub enum Response {
     Upload(UploadState),
     /// The file is whole.
     CompleteUpload(UploadCompleted),
+    /// How much the caller keeps and may keep.
+    Usage(UsageInfo),
 }
 
 /// A declared file.
@@ -344,4 +360,20 @@ pub struct FileList {
     /// Present when there are more: the next page's `cursor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// How much a user keeps and may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = UsageResponse)]
+pub struct UsageInfo {
+    /// Files, with those that tasks made for the user and with uploads that have not ended.
+    pub files: u64,
+    /// The sum of their sizes before encryption, in bytes.
+    pub bytes: u64,
+    /// How many files there may be; absent when there is no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_limit: Option<u64>,
+    /// How many bytes there may be; absent when there is no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_limit: Option<u64>,
 }
