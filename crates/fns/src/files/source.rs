@@ -34,7 +34,7 @@ impl Source {
     pub(crate) fn open(&self) -> Result<Ciphertext, ReadError> {
         match self {
             Source::Disk(path) => Ok(Ciphertext::Disk(open_regular(path)?)),
-            Source::Store(store) => Ok(Ciphertext::Store(Remote::new(store.clone()))),
+            Source::Store(store) => Ok(Ciphertext::Store(Box::new(Remote::new(store.clone())))),
             Source::Nowhere => Err(ReadError::Missing),
         }
     }
@@ -43,7 +43,7 @@ impl Source {
 /// An open ciphertext.
 pub(crate) enum Ciphertext {
     Disk(File),
-    Store(Remote),
+    Store(Box<Remote>),
 }
 
 impl Ciphertext {

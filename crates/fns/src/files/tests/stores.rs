@@ -238,6 +238,21 @@ async fn refusals_are_told_from_failures() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_message_is_fetched_whole() {
+    let (mut shop, (config, key)) = (Shop::open().await, keys());
+    let message = crypto::file::seal(shop.plaintext.clone(), key).unwrap();
+    for (part, piece) in message.chunks(2 * BLOCK + 33).enumerate() {
+        shop.lengths[part] = piece.len() as u64;
+        shop.bucket.objects.lock().unwrap().insert(format!("/part{part}"), piece.to_vec());
+    }
+    (shop.config, shop.declared.format) = (config, Format::Single);
+    shop.bucket.feel([Mood::BreaksAfter(1000)]);
+    shop.check_reads("").await;
+    shop.bucket.objects.lock().unwrap().get_mut("/part2").unwrap()[0] ^= 1;
+    assert!(matches!(shop.read("").await, Err(Unsettled::Input { source: ReadError::Open(_), .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn readers_seek() {
     let shop = Shop::open().await;
     let store = shop.store("");
