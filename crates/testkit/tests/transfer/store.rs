@@ -46,6 +46,34 @@ async fn files_go_to_an_object_store_and_come_back() {
     cluster.stop().await;
 }
 
+/// Function nodes fetch what tasks read from the store, and send what they write to it, in both formats.
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_read_and_write_an_object_store() {
+    let server = Server::start().await;
+    let configure = in_bucket(&server);
+    let cluster = Cluster::start_with(|config| {
+        configure(config);
+        config.limits.single_bytes = PART_BYTES;
+    })
+    .await;
+    cluster.add_example_users().await;
+    let [user1, user2, ..] = cluster.examples();
+    let (left, right) = (cluster.client("user1", "token1"), cluster.client("user2", "token2"));
+    let (large, small) = (content(2 * PART_BYTES as usize + 17), content(1000));
+    for format in [Format::Single, Format::Chunked] {
+        let files = (put_bytes(&left, &large, format).await.file_id, put_bytes(&right, &small, format).await.file_id);
+        let task = user1.create("swap_file", &["user2"], &[files.0.as_str()]).await;
+        user2.approve(&task, &[files.1.as_str()]).await;
+        let result = task.invoke(None).await;
+        let shared = result["result"].as_str().unwrap_or_else(|| panic!("{result}")).parse().expect("an id");
+        assert!(get(&left, &shared).await == [&large[..], &small].concat());
+        let private = user2.look(&task).await["user_private_result_file_id"][0].as_str().expect("an id").to_owned();
+        assert!(get(&right, &private.parse().expect("an id")).await == large, "{format:?}");
+        assert_eq!(right.file_info(&shared).await.expect("a record").format, Format::Chunked);
+    }
+    cluster.stop().await;
+}
+
 fn objects(server: &Server) -> usize {
     fn count(folder: &std::path::Path) -> usize {
         let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry"));
