@@ -7,7 +7,7 @@ use client::{ConnectError, FileError, RequestError, TaskError};
 use identity::OperateError;
 use rpc::config::ConfigError;
 use rpc::host::HostError;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use types::error::ErrorCode;
 
 use crate::output::Output;
@@ -26,6 +26,12 @@ pub(crate) enum Exit {
     NotAsDeclared = 4,
     /// What answers is not to be trusted.
     Untrusted = 5,
+}
+
+impl Serialize for Exit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(*self as u8)
+    }
 }
 
 /// An error that the command line itself found, with what to do about it.
@@ -59,6 +65,11 @@ impl Complaint {
         Complaint { help: Some(help.into()), ..self }
     }
 
+    /// How the command ends for it.
+    pub(crate) fn ends(self, exit: Exit) -> Self {
+        Complaint { exit, ..self }
+    }
+
     /// What is behind it.
     pub(crate) fn because(self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Complaint { source: Some(Box::new(source)), ..self }
@@ -72,13 +83,13 @@ pub(crate) struct ErrorAnswered;
 
 /// A failure as `--json` prints it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Failure {
-    error: String,
+pub(crate) struct Failure {
+    pub(crate) error: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<String>,
+    pub(crate) help: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<ErrorCode>,
-    exit: u8,
+    pub(crate) exit: Exit,
 }
 
 /// Tells a failure and returns the process's status.
@@ -91,13 +102,17 @@ pub(crate) fn status(output: &Output, outcome: anyhow::Result<()>) -> ExitCode {
         Err(error) => {
             let failure = describe(&error);
             tell(output, &failure);
-            ExitCode::from(failure.exit)
+            ExitCode::from(failure.exit as u8)
         }
     }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    let written = match error.downcast_ref::<FileError>() {
+        Some(FileError::Write { source }) => Some(source),
+        _ => error.downcast_ref::<io::Error>(),
+    };
+    written.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn tell(output: &Output, failure: &Failure) {
@@ -109,9 +124,10 @@ fn tell(output: &Output, failure: &Failure) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-fn describe(error: &anyhow::Error) -> Failure {
+/// What there is to say of a failure.
+pub(crate) fn describe(error: &anyhow::Error) -> Failure {
     let verdict = error.chain().find_map(judge).unwrap_or(Verdict { exit: Exit::Failed, help: None, code: None });
-    Failure { error: sentence(error), help: verdict.help, code: verdict.code, exit: verdict.exit as u8 }
+    Failure { error: sentence(error), help: verdict.help, code: verdict.code, exit: verdict.exit }
 }
 
 /// The whole chain on one line; what a cause repeats of its effect is said once.
@@ -238,7 +254,7 @@ mod tests {
 
     fn check(error: impl Into<anyhow::Error>, text: &str, help: Option<&str>, exit: Exit) {
         let failure = describe(&error.into());
-        assert_eq!((failure.error.as_str(), failure.help.as_deref(), failure.exit), (text, help, exit as u8));
+        assert_eq!((failure.error.as_str(), failure.help.as_deref(), failure.exit), (text, help, exit));
     }
 
     fn refused(code: ErrorCode) -> RequestError {
@@ -277,7 +293,7 @@ mod tests {
 
     #[test]
     fn exit_statuses_tell_kinds_of_failure_apart() {
-        let check = |error: RequestError, exit: Exit| assert_eq!(describe(&error.into()).exit, exit as u8);
+        let check = |error: RequestError, exit: Exit| assert_eq!(describe(&error.into()).exit, exit);
         check(refused(ErrorCode::NotFound), Exit::Failed);
         check(refused(ErrorCode::PreconditionFailed), Exit::NotAsDeclared);
         check(refused(ErrorCode::Unavailable), Exit::Unreachable);

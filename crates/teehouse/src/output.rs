@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
@@ -49,15 +49,13 @@ impl Output {
     }
 
     /// A bar that moves as bytes do, on a terminal.
-    pub(crate) fn bytes_bar(self, what: &str) -> impl FnMut(u64, u64) + Send + 'static {
-        let bar = self.bar("{msg} {wide_bar} {percent:>3} %", what);
-        move |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-            if done >= total {
-                bar.finish_and_clear();
-            }
-        }
+    pub(crate) fn bytes_bar(self, what: &str) -> impl FnMut(u64, u64) + Send + use<> {
+        moving(self.bar(BYTES, what))
+    }
+
+    /// Several such bars, below one another.
+    pub(crate) fn bars(self) -> Bars {
+        Bars(MultiProgress::with_draw_target(self.target()))
     }
 
     /// A sign of life while something takes its time, on a terminal. It ends when it is dropped.
@@ -68,12 +66,53 @@ impl Output {
     }
 
     fn bar(self, template: &str, what: &str) -> ProgressBar {
-        let target = match !self.json && io::stderr().is_terminal() {
+        ProgressBar::with_draw_target(None, self.target()).with_style(style(template)).with_message(what.to_owned())
+    }
+
+    fn target(self) -> ProgressDrawTarget {
+        match !self.json && io::stderr().is_terminal() {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
-        };
-        let style = ProgressStyle::with_template(template).expect("the templates here are well-formed");
-        ProgressBar::with_draw_target(None, target).with_style(style).with_message(what.to_owned())
+        }
+    }
+}
+
+/// How bytes of a known number are shown.
+const BYTES: &str = "{msg} {wide_bar} {percent:>3} %";
+
+/// How bytes are shown while their number is not known.
+const ENDLESS: &str = "{msg} {spinner} {bytes}";
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates here are well-formed")
+}
+
+fn moving(bar: ProgressBar) -> impl FnMut(u64, u64) + Send + use<> {
+    move |done, total| {
+        if total == 0 && bar.position() == 0 {
+            bar.set_style(style(ENDLESS));
+        }
+        bar.set_length(total);
+        bar.set_position(done);
+        if done >= total && total > 0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// See [`Output::bars`]. A bar ends when it is dropped.
+pub(crate) struct Bars(MultiProgress);
+
+impl Bars {
+    /// Adds a bar that moves as bytes do.
+    pub(crate) fn bytes(&self, what: &str) -> impl FnMut(u64, u64) + Send + use<> {
+        let bar = ProgressBar::new(0).with_style(style(BYTES)).with_message(what.to_owned());
+        moving(self.0.add(bar))
+    }
+
+    /// Prints beside the bars.
+    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
     }
 }
 

@@ -2,9 +2,12 @@
 
 mod attest;
 mod demo;
+mod folders;
 mod help;
 mod house;
+mod ingest;
 mod journey;
 mod kms;
 mod manifest;
 mod refusals;
+mod tables;
