@@ -5,7 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
 use serde_json::Value;
 use types::wire::{
-    Request, admin, attestation, enrolment, fns, kms, kms_operator, tdfs_external, tdfs_internal, tms_external, tms_internal,
+    Request, admin, attestation, enrolment, fns, kms, kms_operator, tdfs_external, tdfs_internal, tdfs_operator,
+    tms_external, tms_internal,
 };
 
 /// Stands in every string value of the second attempt. No message of ours has it.
@@ -50,6 +51,7 @@ fn check(bytes: &[u8], refused: impl Fn(&str)) {
     check_as::<kms_operator::Request>(bytes, &refused);
     check_as::<tdfs_external::Request>(bytes, &refused);
     check_as::<tdfs_internal::Request>(bytes, &refused);
+    check_as::<tdfs_operator::Request>(bytes, &refused);
     check_as::<tms_external::Request>(bytes, &refused);
     check_as::<tms_internal::Request>(bytes, &refused);
 }

@@ -1,7 +1,7 @@
 //! The kms's tables.
 
 use serde::{Deserialize, Serialize};
-use store::{Records as _, Store, StoreError, Table};
+use store::{Range, Records as _, Store, StoreError, Table};
 use types::id::KeyId;
 use types::key::KeyConfig;
 
@@ -28,6 +28,17 @@ pub(crate) async fn get(store: &Store, id: KeyId) -> Result<Option<KeyConfig>, S
 
 pub(crate) async fn remove(store: &Store, id: KeyId) -> Result<Option<KeyConfig>, StoreError> {
     store.write(move |tx| tx.remove(&KEYS, id.as_str())).await
+}
+
+/// Up to `limit` names of keys, in their order.
+pub(crate) async fn names(store: &Store, after: Option<KeyId>, limit: usize) -> Result<Vec<KeyId>, StoreError> {
+    store
+        .read(move |snapshot| {
+            let range = after.map_or_else(Range::all, |after| Range::all().after(after.as_str()));
+            let rows = snapshot.scan(&KEYS, range, limit)?;
+            Ok(rows.into_iter().filter_map(|(name, _)| name.parse().ok()).collect())
+        })
+        .await
 }
 
 /// Key configurations have no `Clone`, so that no copy is made by accident; the store's copy is made here.

@@ -16,6 +16,6 @@ mod start;
 
 pub use api::Api;
 pub use error::{Error, OpenError};
-pub use operate::{OperateError, OperatorError, change, operate, sealer_here};
+pub use operate::{OperateError, OperatorError, change, open_stopped, operate, sealer_here};
 pub use service::Kms;
 pub use start::{StartError, start};

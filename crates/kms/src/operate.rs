@@ -21,6 +21,7 @@ use types::wire::kms_operator::{AddPeer, InForce, RemoveSlot, Request, Reseal, R
 
 use crate::keeper::Keeper;
 use crate::root_key::{BadKeyText, Lockout, RecoveryKey, Root, RootError, at_start};
+use crate::{Kms, OpenError};
 
 /// Why an operator's request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -170,6 +171,9 @@ pub enum OperateError {
     /// The request is refused.
     #[error(transparent)]
     Failed(#[from] OperatorError),
+    /// The keys can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
 }
 
 /// Where a kms that runs on a data directory listens for its operator.
@@ -218,6 +222,19 @@ async fn operate_on_file(data_dir: &Path, request: Request) -> Result<Response, 
         root => root.map_err(OperatorError::from)?,
     };
     Ok(change(&mut root, &sealer, request, UnixMillis::now())?)
+}
+
+/// Opens the keys of a `--dev` deployment that is not running. While the root lives, no kms starts there.
+///
+/// # Errors
+/// When there is no such deployment, or a kms runs.
+pub async fn open_stopped(data_dir: &Path) -> Result<(Kms, Root), OperateError> {
+    let sealer = dev_sealer(data_dir)?;
+    let root = match at_start(data_dir, &sealer, &[], UnixMillis::now()).await {
+        Err(RootError::Busy { data_dir }) => return Err(OperateError::Busy(data_dir)),
+        root => root.map_err(OperatorError::from)?,
+    };
+    Ok((Kms::open(data_dir, &root.store_key())?, root))
 }
 
 /// What seals for a kms that would start here: with `--dev` the key on the disk, else the platform that its configuration

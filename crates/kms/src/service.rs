@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crypto::{FileKey, SealingKey};
+use rpc::config::LIST_PAGE;
 use store::{Options, Store};
 use types::id::KeyId;
 use types::key::KeyConfig;
@@ -63,6 +64,21 @@ impl Kms {
     /// When there is none of this name.
     pub async fn delete(&self, id: KeyId) -> Result<KeyConfig, Error> {
         db::remove(&self.store, id.clone()).await?.ok_or(Error::NoSuchKey(id))
+    }
+
+    /// Names of keys, in their order, and whether there are more.
+    ///
+    /// # Errors
+    /// When they can't be read, or `limit` is not within 1 to 1000.
+    pub async fn list(&self, limit: Option<u32>, after: Option<KeyId>) -> Result<(Vec<KeyId>, bool), Error> {
+        let limit = limit.unwrap_or(LIST_PAGE);
+        if !(1..=LIST_PAGE).contains(&limit) {
+            return Err(Error::Limit);
+        }
+        let mut names = db::names(&self.store, after, limit as usize + 1).await?;
+        let more = names.len() > limit as usize;
+        names.truncate(limit as usize);
+        Ok((names, more))
     }
 }
 

@@ -64,6 +64,18 @@ where
     F: Future<Output = Result<A, E>> + Send,
     H: Fn(Q) -> F + Send + Sync + 'static,
 {
+    serve_within(PATIENCE, socket, handler, shutdown).await;
+}
+
+/// As [`serve`], for requests that may take so long.
+pub async fn serve_within<Q, A, E, F, H>(patience: Duration, socket: UnixListener, handler: H, shutdown: Shutdown)
+where
+    Q: Request + Send,
+    A: Serialize + Send,
+    E: Fault,
+    F: Future<Output = Result<A, E>> + Send,
+    H: Fn(Q) -> F + Send + Sync + 'static,
+{
     let handler = Arc::new(handler);
     loop {
         let accepted = tokio::select! {
@@ -72,7 +84,7 @@ where
         };
         let Ok((stream, _)) = accepted else { continue };
         let handler = handler.clone();
-        tokio::spawn(async move { tokio::time::timeout(PATIENCE, converse(stream, &*handler)).await });
+        tokio::spawn(async move { tokio::time::timeout(patience, converse(stream, &*handler)).await });
     }
 }
 
@@ -101,6 +113,18 @@ where
 /// # Errors
 /// The outer error when nobody answers there, the inner one when the server refuses.
 pub async fn call<Q: Serialize, A: DeserializeOwned>(path: &Path, request: &Q) -> io::Result<Result<A, ErrorReply>> {
+    call_within(PATIENCE, path, request).await
+}
+
+/// As [`call`], for requests that may take so long.
+///
+/// # Errors
+/// As [`call`].
+pub async fn call_within<Q: Serialize, A: DeserializeOwned>(
+    patience: Duration,
+    path: &Path,
+    request: &Q,
+) -> io::Result<Result<A, ErrorReply>> {
     let socket = short(path, |path| std::os::unix::net::UnixStream::connect(path))?;
     socket.set_nonblocking(true)?;
     let mut stream = UnixStream::from_std(socket)?;
@@ -109,7 +133,7 @@ pub async fn call<Q: Serialize, A: DeserializeOwned>(path: &Path, request: &Q) -
         frame::write(&mut stream, &body).await?;
         frame::read(&mut stream, &mut BytesMut::new(), FRAME_BYTES).await
     };
-    let answer = tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    let answer = tokio::time::timeout(patience, exchange).await.map_err(|_| io::ErrorKind::TimedOut)??;
     Ok(match serde_json::from_slice(&answer) {
         Ok(answer) => Ok(answer),
         Err(unexpected) => Err(serde_json::from_slice(&answer).map_err(|_| unexpected)?),

@@ -28,6 +28,9 @@ const DOOMED_KEYS: Table<String, ()> = Table::new("keys to remove");
 const DOOMED_CIPHERTEXT: Table<String, ()> = Table::new("ciphertext to remove");
 /// Files whose size and digest are still to be declared.
 const OPEN: Table<String, UnixMillis> = Table::new("open uploads");
+/// Where ciphertext is: one row.
+const PLACE: Table<String, String> = Table::new("place of ciphertext");
+const ONLY: &str = "place";
 
 /// Keeps a new file's record, unless its owner has then more than the limits.
 pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow, limits: Limits) -> Result<(), Error> {
@@ -238,4 +241,76 @@ pub(crate) async fn doomed_keys(store: &Store, limit: usize) -> Result<Vec<KeyId
 /// The kms has removed a key.
 pub(crate) async fn key_is_gone(store: &Store, key: KeyId) -> Result<(), StoreError> {
     store.write(move |tx| tx.remove(&DOOMED_KEYS, key.as_str()).map(|_| ())).await
+}
+
+/// Up to `limit` records, in the order of their ids.
+pub(crate) async fn records(
+    store: &Store,
+    after: Option<FileId>,
+    limit: usize,
+) -> Result<Vec<(FileId, FileRow)>, StoreError> {
+    store
+        .read(move |snapshot| {
+            let range = after.map_or_else(Range::all, |after| Range::all().after(after.as_str()));
+            let rows = snapshot.scan(&FILES, range, limit)?;
+            Ok(rows.into_iter().filter_map(|(id, row)| Some((id.parse().ok()?, row))).collect())
+        })
+        .await
+}
+
+/// Which of these ids belong to no file, and to none whose ciphertext is still to be removed.
+pub(crate) async fn unknown_files(store: &Store, files: Vec<FileId>) -> Result<Vec<FileId>, StoreError> {
+    store
+        .read(move |snapshot| {
+            let mut unknown = Vec::new();
+            for file in files {
+                let known = snapshot.contains(&FILES, file.as_str())?
+                    || snapshot.contains(&DOOMED_CIPHERTEXT, file.as_str())?;
+                unknown.extend((!known).then_some(file));
+            }
+            Ok(unknown)
+        })
+        .await
+}
+
+/// Whether a key is still to be removed.
+pub(crate) async fn is_doomed(store: &Store, key: KeyId) -> Result<bool, StoreError> {
+    store.read(move |snapshot| snapshot.contains(&DOOMED_KEYS, key.as_str())).await
+}
+
+/// Removes a file that nobody can read, unless a task needs it or it is another than was looked at; says whether it did.
+pub(crate) async fn remove_unreadable(store: &Store, id: FileId, seen: FileRow) -> Result<bool, StoreError> {
+    store
+        .write(move |tx| {
+            let same = |row: &FileRow| {
+                (row.key_id.as_str(), row.layout, row.open) == (seen.key_id.as_str(), seen.layout, seen.open)
+            };
+            let Some(row) = tx.get(&FILES, id.as_str())?.filter(same) else { return Ok(false) };
+            let held = !tx.scan(&HOLDS, Range::starting_with(id.as_str()), 1)?.is_empty();
+            let output = match &row.task_id {
+                Some(task) => tx.contains(&OUTPUTS, (task.as_str(), id.as_str()))?,
+                None => false,
+            };
+            if held || output {
+                return Ok(false);
+            }
+            forget(tx, &id, &row)?;
+            Ok(true)
+        })
+        .await
+}
+
+/// The place of ciphertext that was used last; this one, when there was none.
+pub(crate) async fn place(store: &Store, this: String) -> Result<String, StoreError> {
+    store
+        .write(move |tx| match tx.get(&PLACE, ONLY)? {
+            Some(place) => Ok(place),
+            None => tx.insert(&PLACE, ONLY, &this).map(|()| this.clone()),
+        })
+        .await
+}
+
+/// Ciphertext is here from now on.
+pub(crate) async fn set_place(store: &Store, this: String) -> Result<(), StoreError> {
+    store.write(move |tx| tx.insert(&PLACE, ONLY, &this)).await
 }

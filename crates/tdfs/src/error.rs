@@ -52,6 +52,20 @@ pub enum Error {
     /// Something else was declared before.
     #[error("file {0} was declared with another size or digest")]
     OtherDeclared(FileId),
+    /// Two checks at once.
+    #[error("a check runs already; wait until it has ended")]
+    Checking,
+    /// Everything would look as if it were lost.
+    #[error(
+        "the ciphertext was in another place before (then {before}, now {now}); if that disk is not mounted, mount it; if \
+         everything has moved, say `--moved`"
+    )]
+    OtherPlace {
+        /// Where it was.
+        before: String,
+        /// Where it is.
+        now: String,
+    },
     /// The owner would have more than they may.
     #[error(transparent)]
     OverQuota(#[from] OverQuota),
@@ -100,8 +114,10 @@ impl Fault for Error {
             Error::NotOwner(_) | Error::BadUrl | Error::UrlExpired | Error::OtherOperation(_) => {
                 ErrorCode::PermissionDenied
             }
-            Error::InUse(_) | Error::Complete(_) => ErrorCode::Conflict,
-            Error::Incomplete(_) | Error::WrongLength { .. } | Error::OtherDeclared(_) => ErrorCode::PreconditionFailed,
+            Error::InUse(_) | Error::Complete(_) | Error::Checking => ErrorCode::Conflict,
+            Error::OtherPlace { .. } | Error::Incomplete(_) | Error::WrongLength { .. } | Error::OtherDeclared(_) => {
+                ErrorCode::PreconditionFailed
+            }
             Error::Field { .. } => ErrorCode::InvalidRequest,
             Error::TooLarge { .. } | Error::TooLargeForOne { .. } => ErrorCode::PayloadTooLarge,
             Error::OverQuota(_) => ErrorCode::ResourceExhausted,

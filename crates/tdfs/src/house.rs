@@ -48,7 +48,7 @@ impl Tdfs {
         }
     }
 
-    async fn remove_doomed(&self) {
+    pub(crate) async fn remove_doomed(&self) {
         if let Err(error) = self.remove_doomed_keys().await {
             tracing::warn!(%error, "keys of deleted files wait for the kms");
         }
@@ -123,7 +123,11 @@ impl Tdfs {
     }
 
     async fn give_up(&self, file: FileId) -> Result<(), Error> {
-        tracing::info!(%file, "an upload that nobody continued is removed");
+        match db::get(&self.store, file.clone()).await? {
+            // Its ciphertext came in another way; only the upload was given up.
+            Some(row) if self.finished_length(&file, &row).await?.is_some() => return Ok(()),
+            _ => tracing::info!(%file, "an upload that nobody continued is removed"),
+        }
         db::give_up(&self.store, file).await?;
         self.house.notify_one();
         Ok(())

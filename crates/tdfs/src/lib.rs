@@ -8,7 +8,9 @@ pub mod authz;
 mod db;
 mod error;
 pub mod file;
+mod fsck;
 mod house;
+mod operate;
 mod service;
 mod start;
 mod transfer;
@@ -17,6 +19,7 @@ mod usage;
 
 pub use api::{External, Internal};
 pub use error::{Error, OpenError};
+pub use operate::{AskError, ask_running};
 pub use service::{Settings, Tdfs};
-pub use start::{StartError, Started, start};
+pub use start::{StartError, Started, open_stopped, start};
 pub use usage::{OverQuota, Thing};

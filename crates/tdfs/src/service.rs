@@ -13,7 +13,7 @@ use rpc::config::{LIST_PAGE, Quotas};
 use rpc::protocol::Kms;
 use rpc::{CallError, Client};
 use store::{Options, Store, StoreError};
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::{Mutex, Notify, RwLock};
 use tokio::task::JoinError;
 use types::digest::Digest;
 use types::file::{AllowPolicy, Format, PinnedFile};
@@ -61,6 +61,8 @@ pub struct Tdfs {
     /// Read by every declaration from before its key is made until its record is there. Whoever could write it for a
     /// moment knows that each key that was there before has a record by now, or will never have one.
     pub(crate) declaring: Arc<RwLock<()>>,
+    /// Held by the one check that runs.
+    pub(crate) checking: Mutex<()>,
 }
 
 impl Tdfs {
@@ -78,7 +80,9 @@ impl Tdfs {
         let store = Store::open(&data_dir.join("tdfs.redb"), sealing_key, Options::default())?;
         usage::count_once(&store).await?;
         let urls = Urls::new(sealing_key, settings.address.clone(), settings.url_lifetime);
-        Ok(Tdfs { store, kms, identity, settings, blobs, urls, house: Notify::new(), declaring: Arc::default() })
+        db::place(&store, place(&blobs)).await?;
+        let (house, declaring, checking) = (Notify::new(), Arc::default(), Mutex::default());
+        Ok(Tdfs { store, kms, identity, settings, blobs, urls, house, declaring, checking })
     }
 
     /// Closes the store; when this returns, another process can open it.
@@ -348,6 +352,11 @@ pub(crate) fn joined<T>(outcome: Result<Result<T, Error>, JoinError>) -> Result<
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => Err(StoreError::Closed.into()),
     })
+}
+
+/// What tells a place of ciphertext from all others.
+pub(crate) fn place(blobs: &Blobs) -> String {
+    blobs.volume().map_or_else(|| blobs.describe(), str::to_owned)
 }
 
 /// The digest of a plaintext without a byte.

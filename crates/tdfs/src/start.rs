@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use blobs::{Blobs, Options};
+use crypto::SealingKey;
 use identity::{Users, serve_operator};
 use rpc::Client;
 use rpc::config::{Config, S3};
@@ -11,7 +12,7 @@ use rpc::host::{Host, HostError, Standing};
 use rpc::protocol::Kms;
 use types::service::{Api, Role};
 
-use crate::{External, Internal, OpenError, Settings, Tdfs};
+use crate::{External, Internal, OpenError, Settings, Tdfs, operate};
 
 /// Why the tdfs does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +74,9 @@ pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started,
     let kms = kms.unwrap_or_else(|| host.client(&credentials));
     let files = (open_files(host.config()).await?, settings(host.config()));
     let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, kms, users.clone(), files).await?);
-    if let Err(error) = serve_operator(&data_dir, users.clone(), host.shutdown()) {
+    let sockets = serve_operator(&data_dir, users.clone(), host.shutdown())
+        .and_then(|()| operate::serve_operator(&data_dir, tdfs.clone(), host.shutdown()));
+    if let Err(error) = sockets {
         // Gramine has no sockets with names in the file system: users are then managed while it is stopped.
         tracing::warn!(%error, "there is no socket for the operator");
     }
@@ -86,4 +89,18 @@ pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started,
         last.1.close().await;
     });
     Ok(Started { tdfs, users })
+}
+
+/// Opens the tdfs of a configuration that is not running, to be checked and closed again.
+///
+/// # Errors
+/// When a store or the place of ciphertext can't be opened.
+pub async fn open_stopped(
+    config: &Config,
+    sealing_key: &SealingKey,
+    kms: Client<Kms>,
+    users: Arc<Users>,
+) -> Result<Tdfs, StartError> {
+    let files = (open_files(config).await?, settings(config));
+    Ok(Tdfs::open(&config.data_dir, sealing_key, kms, users, files).await?)
 }

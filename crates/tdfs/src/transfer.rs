@@ -76,7 +76,7 @@ impl Tdfs {
         Ok(urls.unwrap_or_default().into_iter().map(part).collect())
     }
 
-    async fn finished_length(&self, file: &FileId, row: &FileRow) -> Result<Option<u64>, Error> {
+    pub(crate) async fn finished_length(&self, file: &FileId, row: &FileRow) -> Result<Option<u64>, Error> {
         match row.open {
             true => Ok(None),
             false => Ok(self.blobs.len(&id(file)?, row.layout).await?),
@@ -242,7 +242,7 @@ pub(crate) fn id(file: &FileId) -> Result<Id, Error> {
 }
 
 /// Refuses a ciphertext that no plaintext of this size has.
-fn check_length(file: &FileId, format: Format, size: u64, found: u64) -> Result<(), Error> {
+pub(crate) fn check_length(file: &FileId, format: Format, size: u64, found: u64) -> Result<(), Error> {
     let (least, most) = (shortest(format, size), longest(format, size));
     if (least..=most).contains(&found) {
         return Ok(());

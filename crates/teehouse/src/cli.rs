@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::output::Output;
-use crate::{attestation, call, completions, demo, exit, file, function, kms, manifest, openapi, serve, task, user};
+use crate::{
+    attestation, call, completions, demo, exit, file, fsck, function, kms, manifest, openapi, serve, task, user,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,7 +29,8 @@ Exit status:
   2  wrong usage or settings
   3  a service can't be reached
   4  bytes are not what was declared
-  5  what answers is not to be trusted";
+  5  what answers is not to be trusted
+  6  a check found what is still wrong";
 
 /// Longest line of a help text, in characters; texts that are not flowed keep to it themselves.
 const MAX_LINE_CHARS: usize = 100;
@@ -59,6 +62,8 @@ enum Command {
     Task(task::Args),
     /// See and change what keeps the kms's root key.
     Kms(kms::Args),
+    /// Compare records, keys and ciphertext, and remove what belongs to nothing.
+    Fsck(fsck::Args),
     /// Show the functions that tasks can run.
     Function(function::Args),
     /// Measure what runs.
@@ -96,6 +101,7 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::File(args) => file::run(args, output).await,
         Command::Task(args) => task::run(args, output).await,
         Command::Kms(args) => kms::run(args, output).await,
+        Command::Fsck(args) => fsck::run(args, output).await,
         Command::Function(args) => function::run(&args, output),
         Command::Attest(args) => attestation::run(args, output).await,
         Command::Manifest(args) => manifest::run(&args, output),

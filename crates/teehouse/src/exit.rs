@@ -26,6 +26,8 @@ pub(crate) enum Exit {
     NotAsDeclared = 4,
     /// What answers is not to be trusted.
     Untrusted = 5,
+    /// A check found what is still wrong.
+    Flawed = 6,
 }
 
 impl Serialize for Exit {
@@ -58,6 +60,11 @@ impl Complaint {
     /// Something that is not to be trusted.
     pub(crate) fn untrusted(what: impl Into<String>) -> Self {
         Complaint { exit: Exit::Untrusted, ..Complaint::new(what) }
+    }
+
+    /// How the process ends.
+    pub(crate) fn exit(self, exit: Exit) -> Self {
+        Complaint { exit, ..self }
     }
 
     /// What to do about it.

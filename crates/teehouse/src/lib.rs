@@ -10,6 +10,7 @@ mod completions;
 pub mod demo;
 mod exit;
 mod file;
+mod fsck;
 mod function;
 mod kms;
 mod manifest;

@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 57] = [
+const VERBS: [&[&str]; 58] = [
     &[],
     &["demo"],
     &["serve"],
@@ -26,6 +26,7 @@ const VERBS: [&[&str]; 57] = [
     &["task", "list"],
     &["task", "run"],
     &["task", "results"],
+    &["fsck"],
     &["function"],
     &["function", "list"],
     &["function", "show"],
@@ -85,6 +86,7 @@ fn exit_statuses_are_documented() {
         "  3  a service can't be reached",
         "  4  bytes are not what was declared",
         "  5  what answers is not to be trusted",
+        "  6  a check found what is still wrong",
     ] {
         assert!(help.text().contains(line), "{line}");
     }

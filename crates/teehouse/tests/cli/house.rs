@@ -126,6 +126,11 @@ impl House {
         assert!(token.len() >= 43, "256 random bits need at least 43 characters, not {}", token.len());
         User { house: self, name, token }
     }
+
+    /// A user who was made before.
+    pub(crate) fn user_with(&self, name: &'static str, token: String) -> User<'_> {
+        User { house: self, name, token }
+    }
 }
 
 /// Starts a server; returns when it is ready.

@@ -231,3 +231,52 @@ fn quotas_are_set_shown_and_kept_to() {
     let zero = house.run(&["user", "quota", "alice", "--files", "0"]);
     assert!(zero.code == Some(2) && zero.err.contains("say `none` for no bound"), "{zero:?}");
 }
+
+/// On a running deployment and on a stopped one, with the same result.
+#[test]
+fn fsck_finds_what_belongs_to_nothing_and_removes_it_on_request() {
+    let mut house = House::open();
+    let alice = house.user("alice");
+    let file = alice.get(&["file", "put", &house.file("file", b"content")]);
+    assert!(house.run(&["fsck"]).good().text().starts_with("looked at 1 files, 1 keys, 1 ciphertexts"));
+    let orphan = house.data_dir().join("files/11111111-2222-4333-8444-555555555555");
+    let leave_orphan = || std::fs::write(&orphan, b"nobody's").expect("written");
+    let check = |house: &House| {
+        leave_orphan();
+        let found = house.run(&["fsck", "--json"]);
+        assert_eq!(found.code, Some(6), "{found:?}");
+        let flaws = &found.json()["flaws"];
+        assert_eq!(*flaws, serde_json::json!([{"flaw": "orphan_ciphertext", "found": 1, "removed": 0}]));
+        assert!(house.run(&["fsck"]).err.contains("--repair removes keys and ciphertext of no file"));
+        assert!(orphan.exists());
+        house.run(&["fsck", "--repair"]).good();
+        assert!(!orphan.exists());
+        house.run(&["fsck"]).good();
+    };
+    check(&house);
+    let token = alice.token.clone();
+    house.server().kill().expect("killed");
+    house.ended();
+    check(&house);
+    house.serve_again();
+    let alice = house.user_with("alice", token);
+    assert_eq!(alice.run(&["file", "get", &file]).good().out, b"content");
+    let elsewhere = house.run(&["fsck", "--data-dir", "/nowhere"]);
+    assert!(elsewhere.code == Some(1) && elsewhere.err.contains("holds no --dev deployment"), "{elsewhere:?}");
+    assert_eq!(house.run(&["fsck", "--delete-unreadable"]).code, Some(2), "that needs --repair");
+}
+
+/// The server removes the ciphertext, not the client, who may have no right to.
+#[test]
+fn rm_needs_no_right_on_a_shared_disk() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let house = House::open();
+    let alice = house.user("alice");
+    let file = alice.get(&["file", "put", &house.file("file", b"content")]);
+    let ciphertext = house.data_dir().join("files").join(&file);
+    assert!(ciphertext.exists());
+    // What a client of another account finds: nothing there is its to read or to write.
+    std::fs::set_permissions(&ciphertext, std::fs::Permissions::from_mode(0o000)).expect("changed");
+    alice.run(&["file", "rm", &file]).good();
+    assert!(!ciphertext.exists());
+}

@@ -16,6 +16,8 @@ super::requests! {
         Get(GetKey),
         /// Removes a key and returns it one last time.
         Delete(DeleteKey),
+        /// Lists keys by name; for the tdfs alone, which looks for keys without files.
+        ListKeys(ListKeys),
     }
 }
 
@@ -43,6 +45,19 @@ pub struct DeleteKey {
     pub key_id: KeyId,
 }
 
+/// Asks for the names of keys, in their order.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ListKeysRequest)]
+#[serde(deny_unknown_fields)]
+pub struct ListKeys {
+    /// How many names at most: 1 to 1000; 1000 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// The last name of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<KeyId>,
+}
+
 /// The kms's answer.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = KMSResponse)]
@@ -54,6 +69,8 @@ pub enum Response {
     Get(FoundKey),
     /// The key, which is gone now.
     Delete(FoundKey),
+    /// Names of keys.
+    ListKeys(KeyList),
 }
 
 /// A new key and its name.
@@ -72,4 +89,14 @@ pub struct CreatedKey {
 pub struct FoundKey {
     /// The key.
     pub config: KeyConfig,
+}
+
+/// One page of names of keys.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ListKeysResponse)]
+pub struct KeyList {
+    /// In their order.
+    pub key_ids: Vec<KeyId>,
+    /// Whether there are more.
+    pub more: bool,
 }

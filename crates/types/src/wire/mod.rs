@@ -14,6 +14,7 @@ pub mod kms;
 pub mod kms_operator;
 pub mod tdfs_external;
 pub mod tdfs_internal;
+pub mod tdfs_operator;
 pub mod tms_external;
 pub mod tms_internal;
 
