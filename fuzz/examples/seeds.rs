@@ -31,7 +31,7 @@ use types::time::UnixMillis;
 /// As in the targets.
 const NOW: UnixMillis = UnixMillis(1_795_435_200_000);
 
-const REQUESTS: [&str; 32] = [
+const REQUESTS: [&str; 36] = [
     r#"{"type":"Create"}"#,
     r#"{"type":"Get","key_id":"k"}"#,
     r#"{"type":"Delete","key_id":"k"}"#,
@@ -58,6 +58,10 @@ const REQUESTS: [&str; 32] = [
     r#"{"type":"ListUsers"}"#,
     r#"{"type":"RotateToken","user_id":"u"}"#,
     r#"{"type":"DisableUser","user_id":"u"}"#,
+    r#"{"type":"SetQuota","user_id":"u","files":{"at_most":5},"bytes":"unbounded"}"#,
+    r#"{"type":"Usage","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"ListKeys","limit":5,"cursor":"k"}"#,
+    r#"{"type":"Check","repair":true,"delete_unreadable":true,"older_than_hours":1,"moved":true}"#,
     r#"{"type":"Rotate"}"#,
     r#"{"type":"Follow"}"#,
     r#"{"type":"SetRecovery","threshold":2,"keys":["teehouse-recovery-public-1 a 00 00"]}"#,
