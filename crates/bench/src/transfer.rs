@@ -55,9 +55,8 @@ async fn large(report: &mut Report) -> anyhow::Result<()> {
             rounds.add(bare, &put, &got);
         }
     }
-    let grown = peak(server.id())? - idle;
+    let (grown, idle_client) = (peak(server.id())? - idle, user.idle_memory()?);
     stop(&mut server)?;
-    let idle_client = user.idle_memory()?;
     let Rounds { bare, puts, gets, both, client } = rounds;
     let beside = format!("bare rustls stream: {:.0} MB/s", crate::stats::median(&bare));
     report.add(Figure::of_rounds("transfer", "put 1 GiB", "MB/s", &puts).beside(beside.clone()));
