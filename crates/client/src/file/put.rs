@@ -19,7 +19,7 @@ use crypto::file::stream::{ChunkLen, Error as StreamError, Header, Layout, Salt,
 use crypto::file::{Plaintext, seal};
 use crypto::hash::{Sha256, hex};
 use types::digest::Digest;
-use types::file::{FileName, Format};
+use types::file::{FileName, Format, PART_BYTES};
 use types::id::FileId;
 use types::wire::tdfs_external::{CreateFile, CreatedFile, Response};
 
@@ -66,11 +66,18 @@ struct Declared {
     file: FileId,
     key: FileKey,
     place: Place,
+    whole: Option<Whole>,
 }
 
 enum Place {
     Disk(PathBuf),
     Server,
+}
+
+/// Where a whole ciphertext can be sent, and whether that is the service itself.
+struct Whole {
+    url: String,
+    attested: bool,
 }
 
 /// A file in chunks that was begun, now or before.
@@ -149,20 +156,26 @@ impl Teehouse {
     ) -> Result<StoredFile, FileError> {
         let (plaintext, sha256) = blocking(move || hashed(plaintext)).await;
         let file_size = plaintext.len() as u64;
-        let Declared { file, key, place } = self.declare(name, Some((file_size, sha256)), Format::Single).await?;
+        let Declared { file, key, place, whole } =
+            self.declare(name, Some((file_size, sha256)), Format::Single).await?;
         let id = file.clone();
         let sealed = blocking(move || seal(plaintext, key)).await;
-        let stored = match sealed {
-            Ok(sealed) => {
+        let is_short = |sealed: &[u8]| sealed.len() as u64 <= PART_BYTES;
+        let completed = match (sealed, place, whole) {
+            (Ok(sealed), Place::Server, Some(Whole { url, attested })) if is_short(&sealed) => {
+                let (tell, total) = (telling(progress, sealed.len() as u64), sealed.len() as u64);
+                let sent = upload::send_whole(self, &file, (&url, attested), sealed.into()).await;
+                sent.inspect(|()| tell.add(total))
+            }
+            (Ok(sealed), place, _) => {
                 let tell = telling(progress, sealed.len() as u64);
                 let write = move |to: &mut (dyn Write + Send)| to.write_all(&sealed).map_err(StreamError::Write);
-                self.bring(&file, &place, (tell, false), "memory".into(), write).await
+                match (self.bring(&file, &place, (tell, false), "memory".into(), write).await, place) {
+                    (Ok(()), Place::Server) => upload::complete(self, &file, None).await,
+                    (stored, _) => stored,
+                }
             }
-            Err(source) => Err(FileError::Seal { file: id, source: Box::new(source) }),
-        };
-        let completed = match (stored, place) {
-            (Ok(()), Place::Server) => upload::complete(self, &file, None).await,
-            (stored, _) => stored,
+            (Err(source), ..) => Err(FileError::Seal { file: id, source: Box::new(source) }),
         };
         match completed {
             Ok(()) => Ok(StoredFile { file_id: file, sha256, file_size }),
@@ -181,7 +194,7 @@ impl Teehouse {
             Beginning::Now(begun) => begun,
             Beginning::Ended(stored) => return Ok(stored),
         };
-        let Begun { declared: Declared { file, key, place }, header, slot, resumed } = begun;
+        let Begun { declared: Declared { file, key, place, .. }, header, slot, resumed } = begun;
         let total = Layout::new(header.chunk_len(), size).map_or(size, |layout| layout.sealed_len());
         let tell = telling(progress, total);
         let write = move |to: &mut (dyn Write + Send)| seal_parallel(&key, header, size, threads(), source, to);
@@ -211,7 +224,7 @@ impl Teehouse {
         name: FileName,
         progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Result<StoredFile, FileError> {
-        let Declared { file, key, place } = self.declare(name, None, Format::Chunked).await?;
+        let Declared { file, key, place, .. } = self.declare(name, None, Format::Chunked).await?;
         let header = Header::new(ChunkLen::DEFAULT, Salt::generate());
         let tell = telling(progress, 0);
         let write = move |to: &mut (dyn Write + Send)| seal_stream(&key, header, from, to);
@@ -303,7 +316,7 @@ impl Teehouse {
         let file = unfinished.file_id;
         if info.incomplete {
             let key = file_key(&file, &info.key_config).ok()?;
-            let declared = Declared { file, key, place: Place::Server };
+            let declared = Declared { file, key, place: Place::Server, whole: None };
             return Some(Beginning::Now(Begun { declared, header, slot: Some(slot.clone()), resumed: true }));
         }
         slot.clear();
@@ -326,15 +339,17 @@ impl Teehouse {
             user_token: self.token.clone(),
             format,
         };
-        let CreatedFile { file_id, access_path, key_config, volume, .. } = match self.tdfs.call(request).await {
-            Ok(Response::Create(created)) => created,
-            other => return Err(FileError::Create { name: file_name, source: RequestError::of(other) }),
-        };
+        let CreatedFile { file_id, access_path, key_config, volume, upload_url, .. } =
+            match self.tdfs.call(request).await {
+                Ok(Response::Create(created)) => created,
+                other => return Err(FileError::Create { name: file_name, source: RequestError::of(other) }),
+            };
         let place = match place::shared_writable(&file_id, &access_path, volume.as_deref())? {
             Some(path) if !self.always_send => Place::Disk(path),
             _ => Place::Server,
         };
-        Ok(Declared { key: file_key(&file_id, &key_config)?, file: file_id, place })
+        let whole = upload_url.map(|url| Whole { url, attested: volume.is_some() });
+        Ok(Declared { key: file_key(&file_id, &key_config)?, file: file_id, place, whole })
     }
 
     /// Removes what a failure leaves at the server.

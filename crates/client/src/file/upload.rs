@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::FileError;
 use crate::{RequestError, Teehouse};
 
 /// Parts that are on their way at once. Each is in memory until it arrived.
-const PARALLEL: usize = 3;
+const PARALLEL: usize = 2;
 
 /// How often one part is sent before its upload is given up, to be continued by the same command.
 const ATTEMPTS: u32 = 8;
@@ -41,6 +41,14 @@ pub(super) struct Part {
     bytes: Bytes,
 }
 
+/// Buffers of parts that arrived, to be filled again: memory that is given back and asked for anew is not soon the
+/// system's again.
+type Spare = Arc<Mutex<Vec<BytesMut>>>;
+
+fn spare(buffers: &Spare) -> MutexGuard<'_, Vec<BytesMut>> {
+    buffers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Cuts what is written to it into parts, and waits while too many are on their way. Parts that the server has are left
 /// out.
 pub(super) struct PartWriter {
@@ -49,6 +57,7 @@ pub(super) struct PartWriter {
     received: Vec<u64>,
     to: mpsc::Sender<Part>,
     skipped: Progress,
+    buffers: Spare,
 }
 
 /// Tells how many bytes arrived.
@@ -71,11 +80,13 @@ impl PartWriter {
     }
 
     fn send(&mut self) -> io::Result<()> {
-        let part = Part { number: self.next, bytes: self.buffer.split().freeze() };
+        let next = spare(&self.buffers).pop().unwrap_or_default();
+        let part = Part { number: self.next, bytes: std::mem::replace(&mut self.buffer, next).freeze() };
         self.next += 1;
         let arrived = self.received.get(part.number as usize).copied().unwrap_or(0);
         if arrived > 0 && arrived == part.bytes.len() as u64 {
             self.skipped.add(arrived);
+            keep(&self.buffers, part.bytes);
             return Ok(());
         }
         // Whoever receives has failed, and says why.
@@ -102,12 +113,21 @@ impl Write for PartWriter {
     }
 }
 
+/// Keeps the buffer of a part that nobody needs any more.
+fn keep(buffers: &Spare, bytes: Bytes) {
+    if let Ok(mut buffer) = bytes.try_into_mut() {
+        buffer.clear();
+        spare(buffers).push(buffer);
+    }
+}
+
 /// Parts on their way to one file.
 pub(super) struct Upload {
     user: Teehouse,
     file: FileId,
     carrier: Carrier,
     progress: Progress,
+    buffers: Spare,
 }
 
 impl Upload {
@@ -120,15 +140,17 @@ impl Upload {
     ) -> Result<(Self, PartWriter, mpsc::Receiver<Part>), FileError> {
         let state = state(user, file, Vec::new(), resumed).await?;
         let (to, parts) = mpsc::channel(1);
+        let buffers = Spare::default();
         let writer = PartWriter {
             buffer: BytesMut::new(),
             next: 0,
             received: lengths(&state.received),
             to,
             skipped: progress.clone(),
+            buffers: buffers.clone(),
         };
-        let carrier = if state.attested { Carrier::Service } else { Carrier::Store };
-        Ok((Upload { user: user.clone(), file: file.clone(), carrier, progress }, writer, parts))
+        let carrier = carrier(state.attested);
+        Ok((Upload { user: user.clone(), file: file.clone(), carrier, progress, buffers }, writer, parts))
     }
 
     /// Sends what is written, until the writer is gone.
@@ -158,28 +180,17 @@ impl Upload {
     }
 
     async fn send(&self, part: Part) -> Result<(), FileError> {
-        let (mut attempt, mut pause) = (0, PAUSE);
+        let mut patience = Patience::default();
         loop {
             let error = match self.try_send(&part).await {
                 Ok(()) => {
                     self.progress.add(part.bytes.len() as u64);
+                    keep(&self.buffers, part.bytes);
                     return Ok(());
                 }
                 Err(error) => error,
             };
-            attempt += 1;
-            let again = match &error {
-                FileError::Send { source, .. } => source.is_passing() || source.is_expired(),
-                FileError::Create { source, .. } | FileError::Show { source, .. } => source.is_passing(),
-                _ => false,
-            };
-            if !again || attempt == ATTEMPTS {
-                return Err(error);
-            }
-            // Clients that were cut off together do not come back together.
-            let jitter = f64::from(random::bytes::<1>()[0]) / 255.0;
-            tokio::time::sleep(pause.mul_f64(0.5 + jitter / 2.0)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            patience.after(error).await?;
         }
     }
 
@@ -194,6 +205,64 @@ impl Upload {
         let found = state.urls.into_iter().find(|part| part.part == number);
         let none = || FileError::Send { file: self.file.clone(), source: CourierError::Url };
         found.map(|part| part.url).ok_or_else(none)
+    }
+}
+
+/// How often something was tried, and how long the next pause is.
+struct Patience {
+    attempts: u32,
+    pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { attempts: 0, pause: PAUSE }
+    }
+}
+
+impl Patience {
+    /// Waits before another attempt, if one may help.
+    ///
+    /// # Errors
+    /// The failure itself, when nothing will, or enough was tried.
+    async fn after(&mut self, error: FileError) -> Result<(), FileError> {
+        self.attempts += 1;
+        let again = match &error {
+            FileError::Send { source, .. } => source.is_passing() || source.is_expired(),
+            error => error.is_passing(),
+        };
+        if !again || self.attempts == ATTEMPTS {
+            return Err(error);
+        }
+        // Clients that were cut off together do not come back together.
+        let jitter = f64::from(random::bytes::<1>()[0]) / 255.0;
+        tokio::time::sleep(self.pause.mul_f64(0.5 + jitter / 2.0)).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+fn carrier(attested: bool) -> Carrier {
+    if attested { Carrier::Service } else { Carrier::Store }
+}
+
+/// Sends a short ciphertext whole, to the URL that came with its declaration.
+pub(super) async fn send_whole(
+    user: &Teehouse,
+    file: &FileId,
+    (url, attested): (&str, bool),
+    bytes: Bytes,
+) -> Result<(), FileError> {
+    let mut patience = Patience::default();
+    loop {
+        let sent = user.courier.put(carrier(attested), url, bytes.len() as u64, pieces(bytes.clone())).await;
+        let error = match sent {
+            // What was sent before had arrived, and only its answer was lost.
+            Err(error) if error.is_conflict() && patience.attempts > 0 => return Ok(()),
+            Err(error) => FileError::Send { file: file.clone(), source: error },
+            Ok(()) => return Ok(()),
+        };
+        patience.after(error).await?;
     }
 }
 
@@ -281,7 +350,8 @@ mod tests {
         let counted = Arc::new(Mutex::new(0));
         let count = counted.clone();
         let skipped = Progress(Arc::new(Mutex::new(move |bytes| *count.lock().unwrap() += bytes)));
-        let mut writer = PartWriter { buffer: BytesMut::new(), next: 0, received, to, skipped };
+        let mut writer =
+            PartWriter { buffer: BytesMut::new(), next: 0, received, to, skipped, buffers: Spare::default() };
         let writing = tokio::task::spawn_blocking(move || {
             writer.write_all(&vec![1; length])?;
             writer.finish()
