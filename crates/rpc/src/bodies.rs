@@ -131,12 +131,13 @@ pub struct Received {
     body: Incoming,
     slot: Arc<Slot>,
     patience: Duration,
-    end: Pin<Box<Sleep>>,
+    /// Set while the other side is waited for; the time that this one takes is not the other's.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 impl Received {
     fn new(body: Incoming, gate: &Gate, slot: Arc<Slot>) -> Self {
-        Received { body, slot, patience: gate.times.request, end: Box::pin(sleep(gate.times.request)) }
+        Received { body, slot, patience: gate.times.request, end: None }
     }
 
     /// Reads what is left of a refused body, within bounds.
@@ -160,8 +161,7 @@ impl Stream for Received {
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.slot.touch();
-                    let end = Instant::now() + self.patience;
-                    self.end.as_mut().reset(end);
+                    self.end = None;
                     if let Ok(data) = frame.into_data() {
                         metrics::counter!("teehouse_file_bytes_total", "direction" => "in")
                             .increment(data.len() as u64);
@@ -171,7 +171,8 @@ impl Stream for Received {
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(io::Error::other(error)))),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
-                    ready!(self.end.as_mut().poll(cx));
+                    let patience = self.patience;
+                    ready!(self.end.get_or_insert_with(|| Box::pin(sleep(patience))).as_mut().poll(cx));
                     return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
                 }
             }

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -160,12 +160,12 @@ impl Courier {
     /// See [`CourierError`].
     pub async fn put(&self, carrier: Carrier, url: &str, length: u64, body: ByteStream) -> Result<(), CourierError> {
         let uri = parse(url)?;
-        let broken = Arc::new(Mutex::new(None));
-        let outgoing = Outgoing { bytes: Some(body), left: length, broken: broken.clone() };
+        let watch = Watch::default();
+        let outgoing = Outgoing { bytes: Some(body), left: length, watch: watch.clone() };
         let request = request(Method::PUT, &uri)?.header(CONTENT_LENGTH, length);
         let request = request.body(outgoing).map_err(|_| CourierError::Url)?;
-        let sent = self.exchange(carrier, &uri, request).await;
-        let source = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sent = watch.while_it_moves(self.exchange(carrier, &uri, request)).await;
+        let source = watch.lock().broken.take();
         match source {
             Some(error) => Err(CourierError::Source(error)),
             None => {
@@ -194,9 +194,9 @@ impl Courier {
             request = request.header(RANGE, format!("bytes={start}-{}", end.saturating_sub(1)));
         }
         let request = request.body(Outgoing::empty()).map_err(|_| CourierError::Url)?;
-        let (origin, kept, answer) = self.exchange(carrier, &uri, request).await?;
-        let end = Box::pin(sleep(PATIENCE));
-        Ok(Arriving { body: answer.into_body(), end, back: Some((self.clone(), origin, kept)) })
+        let exchange = self.exchange(carrier, &uri, request);
+        let (origin, kept, answer) = Watch::default().while_it_moves(exchange).await?;
+        Ok(Arriving { body: answer.into_body(), end: None, back: Some((self.clone(), origin, kept)) })
     }
 
     async fn exchange(
@@ -330,23 +330,58 @@ fn words(status: StatusCode, body: &[u8]) -> String {
 pub struct Outgoing {
     bytes: Option<ByteStream>,
     left: u64,
-    broken: Arc<Mutex<Option<io::Error>>>,
+    watch: Watch,
+}
+
+/// What is seen of a body from outside of the request in which it travels.
+#[derive(Clone, Default)]
+struct Watch(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    /// Why it could not be read.
+    broken: Option<io::Error>,
+    /// How many pieces of it have left.
+    pieces: u64,
+}
+
+impl Watch {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for an exchange for as long as something of its body leaves, and a while after the last of it.
+    async fn while_it_moves<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, CourierError>>,
+    ) -> Result<T, CourierError> {
+        let (mut exchange, mut seen) = (pin!(exchange), 0);
+        loop {
+            match timeout(PATIENCE, exchange.as_mut()).await {
+                Ok(done) => return done,
+                Err(_) => match self.lock().pieces {
+                    pieces if pieces == seen => return Err(CourierError::Slow),
+                    pieces => seen = pieces,
+                },
+            }
+        }
+    }
 }
 
 impl Outgoing {
     pub(crate) fn empty() -> Self {
-        Outgoing { bytes: None, left: 0, broken: Arc::default() }
+        Outgoing { bytes: None, left: 0, watch: Watch::default() }
     }
 
     /// A body that is in memory.
     pub(crate) fn of(bytes: Bytes) -> Self {
         let left = bytes.len() as u64;
-        Outgoing { bytes: Some(Box::pin(Once(Some(bytes)))), left, broken: Arc::default() }
+        Outgoing { bytes: Some(Box::pin(Once(Some(bytes)))), left, watch: Watch::default() }
     }
 
     fn fail(&self, error: io::Error) -> io::Error {
         let kind = error.kind();
-        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.watch.lock().broken = Some(error);
         kind.into()
     }
 }
@@ -372,6 +407,7 @@ impl Body for Outgoing {
         Poll::Ready(match ready!(bytes.as_mut().poll_next(cx)) {
             Some(Ok(data)) if data.len() as u64 <= left => {
                 self.left -= data.len() as u64;
+                self.watch.lock().pieces += 1;
                 Some(Ok(Frame::data(data)))
             }
             Some(Ok(_)) => Some(Err(self.fail(io::ErrorKind::InvalidData.into()))),
@@ -392,7 +428,8 @@ impl Body for Outgoing {
 /// Bytes that arrive; each piece in time.
 pub struct Arriving {
     body: Incoming,
-    end: Pin<Box<Sleep>>,
+    /// Set while the server is waited for; the time that this side takes is not the server's.
+    end: Option<Pin<Box<Sleep>>>,
     back: Option<(Arc<Courier>, Origin, Kept)>,
 }
 
@@ -403,7 +440,7 @@ impl Stream for Arriving {
         loop {
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    self.end.as_mut().reset(Instant::now() + PATIENCE);
+                    self.end = None;
                     if let Ok(data) = frame.into_data() {
                         return Poll::Ready(Some(Ok(data)));
                     }
@@ -416,7 +453,7 @@ impl Stream for Arriving {
                     return Poll::Ready(None);
                 }
                 Poll::Pending => {
-                    ready!(self.end.as_mut().poll(cx));
+                    ready!(self.end.get_or_insert_with(|| Box::pin(sleep(PATIENCE))).as_mut().poll(cx));
                     return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
                 }
             }
@@ -460,5 +497,22 @@ mod tests {
         assert!(full(r#","retry_after_ms":1000"#).is_passing());
         assert!(!full("").is_passing() && full("").to_string() == "m");
         assert!(CourierError::Slow.is_passing() && !CourierError::Url.is_passing());
+    }
+
+    /// A server that takes a request and never answers is given up, and one that takes its time is not, as long as it
+    /// takes something.
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_move_is_given_up() {
+        let watch = Watch::default();
+        let silent = watch.while_it_moves(std::future::pending::<Result<(), _>>()).await;
+        assert!(matches!(silent, Err(CourierError::Slow)));
+        let slow = async {
+            for _ in 0..5 {
+                sleep(PATIENCE - Duration::from_secs(1)).await;
+                watch.lock().pieces += 1;
+            }
+            Ok(7)
+        };
+        assert_eq!(watch.while_it_moves(slow).await.ok(), Some(7));
     }
 }

@@ -162,7 +162,7 @@ pub(crate) async fn give_up(store: &Store, id: FileId) -> Result<(), StoreError>
         .write(move |tx| {
             let held = !tx.scan(&HOLDS, Range::starting_with(id.as_str()), 1)?.is_empty();
             match tx.get(&FILES, id.as_str())? {
-                Some(row) if !held => forget(tx, &id, &row),
+                Some(row) if !held && row.layout == Layout::Whole => forget(tx, &id, &row),
                 _ => Ok(()),
             }
         })

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use blobs::{Id, Layout};
+use blobs::{Blobs, Id, Layout};
 use rpc::shutdown::Shutdown;
 use store::Store;
 use types::id::{FileId, KeyId};
@@ -107,7 +107,7 @@ impl Tdfs {
     async fn try_sweep_uploads(&self, now: UnixMillis) -> Result<(), Error> {
         let lifetime = self.settings.upload_lifetime;
         let before = SystemTime::now().checked_sub(lifetime).unwrap_or(SystemTime::UNIX_EPOCH);
-        let is_finished = |id| is_finished(self.store.clone(), id);
+        let is_finished = |id| is_finished(self.blobs.clone(), self.store.clone(), id);
         for id in self.blobs.sweep(before, is_finished).await? {
             if let Ok(file) = id.as_str().parse() {
                 self.give_up(file).await?;
@@ -134,9 +134,18 @@ impl Tdfs {
     }
 }
 
-/// Whether parts are a file's and not an upload's. What can't be looked up is left alone.
-async fn is_finished(store: Store, id: Id) -> io::Result<bool> {
-    let file = id.as_str().parse().map_err(io::Error::other)?;
-    let row = db::get(&store, file).await.map_err(io::Error::other)?;
-    Ok(row.is_some_and(|row| row.layout != Layout::Whole))
+/// Whether parts are a file's and not an upload's. What can't be looked up is left alone. An upload's file is removed
+/// before this says so: from then on nobody can complete it.
+async fn is_finished(blobs: Blobs, store: Store, id: Id) -> io::Result<bool> {
+    let file: FileId = id.as_str().parse().map_err(io::Error::other)?;
+    let Some(row) = db::get(&store, file.clone()).await.map_err(io::Error::other)? else { return Ok(false) };
+    if row.layout != Layout::Whole {
+        return Ok(true);
+    }
+    // Its ciphertext came in one piece; the parts are left over.
+    let whole = !row.open && blobs.len(&id, Layout::Whole).await.map_err(io::Error::other)?.is_some();
+    if !whole {
+        db::give_up(&store, file).await.map_err(io::Error::other)?;
+    }
+    Ok(false)
 }

@@ -39,7 +39,7 @@ super::requests! {
 /// Declares a file that the caller is about to encrypt and write.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = CreateFileRequest)]
-#[serde(try_from = "CreateFields")]
+#[serde(try_from = "CreateFields", deny_unknown_fields)]
 pub struct CreateFile {
     /// Its display name.
     pub file_name: FileName,
