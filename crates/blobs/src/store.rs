@@ -13,7 +13,7 @@ use crate::bucket::Bucket;
 use crate::directory::Directory;
 use crate::error::{Error, OpenError, Reason};
 use crate::options::{Address, Options};
-use crate::{Entry, Id, Layout, Pieces};
+use crate::{Entry, Id, Layout, MAX_PARTS, PART_SIZE, Pieces};
 
 /// A store of ciphertext. Clones are the same store.
 #[derive(Clone)]
@@ -99,8 +99,9 @@ impl Blobs {
         body: impl Stream<Item = io::Result<Bytes>> + Send,
     ) -> Result<u64, Error> {
         let result = match &self.0 {
-            Backend::Directory(directory) => directory.write_part(id, part, max_len, body).await,
-            Backend::Bucket(bucket) => bucket.write_part(id, part, max_len, body).await,
+            _ if part >= MAX_PARTS => Err(Reason::TooLarge),
+            Backend::Directory(directory) => directory.write_part(id, part, max_len.min(PART_SIZE), body).await,
+            Backend::Bucket(bucket) => bucket.write_part(id, part, max_len.min(PART_SIZE), body).await,
         };
         result.map_err(about("storing a part", id))
     }

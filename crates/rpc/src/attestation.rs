@@ -6,6 +6,7 @@
 //! `attest::session`'s business, the documents are `types::wire::attestation`'s.
 
 mod challenger;
+pub(crate) mod over_http;
 mod session;
 
 use std::io;

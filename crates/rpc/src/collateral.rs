@@ -25,8 +25,6 @@ mod fake_tests;
 #[cfg(test)]
 mod keeper_tests;
 
-pub(crate) use web::roots as web_roots;
-
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 

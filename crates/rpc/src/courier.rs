@@ -28,10 +28,9 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use types::error::{ErrorCode, ErrorReply};
 
+use crate::attestation::over_http;
 use crate::bodies::ByteStream;
-use crate::collateral::web_roots;
-use crate::raw::attest_http;
-use crate::tls::{Connector, TlsError, web_config};
+use crate::tls::{Connector, TlsError, web_config, web_roots};
 
 /// How long connecting may take, and each piece of a body.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -275,7 +274,7 @@ impl Courier {
         let connected = connector.connect_unattested(target, &[b"http/1.1"]).await;
         let connected = connected.map_err(CourierError::Connection)?;
         let mut sender = handshake(connected.stream).await?;
-        attest_http(&connected.challenger, &mut sender, target).await.map_err(CourierError::Connection)?;
+        over_http::attest(&connected.challenger, &mut sender, target).await.map_err(CourierError::Connection)?;
         Ok(sender)
     }
 }

@@ -34,6 +34,7 @@ pub mod machine;
 pub mod manifest;
 pub mod openapi;
 mod pace;
+pub mod patience;
 mod pool;
 pub mod protocol;
 pub mod raw;

@@ -10,9 +10,12 @@ mod credentials;
 mod refusal;
 mod verifier;
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
 
@@ -39,7 +42,21 @@ impl TlsError {
     }
 }
 
-/// TLS towards web servers, which attest nothing: see [`crate::collateral`].
+/// The public web's roots, and the certificates in a file (PEM).
+///
+/// # Errors
+/// When the file can't be read, or has no certificate.
+pub(crate) fn web_roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = ca_file {
+        for certificate in CertificateDer::pem_file_iter(path).map_err(TlsError::new)? {
+            roots.add(certificate.map_err(TlsError::new)?).map_err(TlsError::new)?;
+        }
+    }
+    Ok(roots)
+}
+
+/// TLS towards web servers, which attest nothing: see [`crate::collateral`] and [`crate::courier`].
 pub(crate) fn web_config(roots: RootCertStore) -> Result<ClientConfig, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
     let mut config = builder.map_err(TlsError::new)?.with_root_certificates(roots).with_no_client_auth();

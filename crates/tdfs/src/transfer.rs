@@ -23,6 +23,9 @@ use crate::{Error, Tdfs, authz, db, usage};
 /// Parts that one request gets URLs for.
 const URLS_AT_ONCE: usize = 64;
 
+/// Clients cut parts as the wire says, and the place of ciphertext puts them where it says.
+const _: () = assert!(PART_BYTES == blobs::PART_SIZE && MAX_PARTS == blobs::MAX_PARTS);
+
 /// How much longer than a user's a service's URLs hold: a task may wait before it reads.
 const SERVICE_FACTOR: u32 = 8;
 

@@ -15,7 +15,7 @@ use super::{Bucket, within, within_if_any};
 use crate::body::Body;
 use crate::error::Reason;
 use crate::layout::check_cover;
-use crate::{Id, Layout, MAX_PARTS, PART_SIZE};
+use crate::{Id, Layout};
 
 /// Bytes sent at a time.
 const PUT_BYTES: usize = 8 << 20;
@@ -47,11 +47,8 @@ impl Bucket {
         max_len: u64,
         body: impl Stream<Item = io::Result<Bytes>> + Send,
     ) -> Result<u64, Reason> {
-        if part >= MAX_PARTS {
-            return Err(Reason::TooLarge);
-        }
         let body = pin!(body);
-        self.put(&self.part(id, part), Body::new(body, max_len.min(PART_SIZE)), 1).await
+        self.put(&self.part(id, part), Body::new(body, max_len), 1).await
     }
 
     pub(crate) async fn complete(&self, id: &Id, stored_len: u64) -> Result<Layout, Reason> {

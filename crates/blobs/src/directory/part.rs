@@ -16,7 +16,7 @@ use super::claims::Claim;
 use super::{Directory, blocking};
 use crate::body::Body;
 use crate::error::Reason;
-use crate::{Id, MAX_PARTS, PART_SIZE};
+use crate::{Id, PART_SIZE};
 
 /// A part that is being written.
 struct Writer {
@@ -33,12 +33,9 @@ impl Directory {
         max_len: u64,
         body: impl Stream<Item = io::Result<Bytes>> + Send,
     ) -> Result<u64, Reason> {
-        if part >= MAX_PARTS {
-            return Err(Reason::TooLarge);
-        }
         let writer = self.open_part(id.clone(), part).await?;
         let body = pin!(body);
-        let mut body = Body::new(body, max_len.min(PART_SIZE));
+        let mut body = Body::new(body, max_len);
         let mut at = 0;
         let mut batch = body.batch().await?;
         while !batch.is_empty() {

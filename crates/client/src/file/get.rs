@@ -7,7 +7,6 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::pin::Pin;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use crypto::FileKey;
@@ -15,6 +14,7 @@ use crypto::file::stream::{Error as StreamError, open_parallel};
 use crypto::file::{OpenError, Plaintext, Reader};
 use futures_core::Stream;
 use rpc::courier::{Arriving, Carrier, CourierError};
+use rpc::patience::Patience;
 use tokio::sync::mpsc;
 use types::file::Format;
 use types::id::FileId;
@@ -23,12 +23,6 @@ use types::wire::tdfs_external::FileInfo;
 use super::{FileError, blocking, file_key, place};
 use crate::disk::{Draft, PRIVATE};
 use crate::{Teehouse, disk};
-
-/// How often in a row a download may break before it is given up.
-const ATTEMPTS: u32 = 8;
-
-/// The first pause between two attempts; each next one is twice as long.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Pieces of a download that wait to be opened.
 const AHEAD: usize = 16;
@@ -225,7 +219,7 @@ impl Download<'_> {
     /// Fetches all pieces, and goes on where a connection broke.
     async fn run(self, info: &FileInfo) -> Result<(), FileError> {
         let carrier = if info.volume.is_some() { Carrier::Service } else { Carrier::Store };
-        let (mut urls, mut done, mut attempt, mut pause) = (urls(info), 0, 0, PAUSE);
+        let (mut urls, mut done, mut patience) = (urls(info), 0, Patience::default());
         loop {
             let before = done;
             let error = match self.fetch(carrier, &urls, &mut done).await {
@@ -237,14 +231,11 @@ impl Download<'_> {
                 Err(error) => error,
             };
             if done > before {
-                (attempt, pause) = (0, PAUSE);
+                patience.renew();
             }
-            attempt += 1;
-            if !(error.is_passing() || error.is_expired()) || attempt == ATTEMPTS {
+            if !(error.is_passing() || error.is_expired()) || !patience.again().await {
                 return Err(FileError::Receive { file: self.file.clone(), source: error });
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
             if let Ok(info) = self.user.file_info(self.file).await {
                 urls = self::urls(&info);
             }

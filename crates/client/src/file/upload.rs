@@ -4,13 +4,12 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use crypto::random;
 use futures_core::Stream;
 use rpc::bodies::ByteStream;
 use rpc::courier::{Carrier, CourierError};
+use rpc::patience::Patience;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use types::digest::Digest;
@@ -23,13 +22,6 @@ use crate::{RequestError, Teehouse};
 
 /// Parts that are on their way at once. Each is in memory until it arrived.
 const PARALLEL: usize = 2;
-
-/// How often one part is sent before its upload is given up, to be continued by the same command.
-const ATTEMPTS: u32 = 8;
-
-/// The first pause between two attempts; each next one is twice as long, up to [`LONGEST_PAUSE`].
-const PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Bytes of a part that are handed to the connection at once.
 const PIECE: usize = 256 << 10;
@@ -190,7 +182,7 @@ impl Upload {
                 }
                 Err(error) => error,
             };
-            patience.after(error).await?;
+            after(&mut patience, error).await?;
         }
     }
 
@@ -208,38 +200,16 @@ impl Upload {
     }
 }
 
-/// How often something was tried, and how long the next pause is.
-struct Patience {
-    attempts: u32,
-    pause: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Patience { attempts: 0, pause: PAUSE }
-    }
-}
-
-impl Patience {
-    /// Waits before another attempt, if one may help.
-    ///
-    /// # Errors
-    /// The failure itself, when nothing will, or enough was tried.
-    async fn after(&mut self, error: FileError) -> Result<(), FileError> {
-        self.attempts += 1;
-        let again = match &error {
-            FileError::Send { source, .. } => source.is_passing() || source.is_expired(),
-            error => error.is_passing(),
-        };
-        if !again || self.attempts == ATTEMPTS {
-            return Err(error);
-        }
-        // Clients that were cut off together do not come back together.
-        let jitter = f64::from(random::bytes::<1>()[0]) / 255.0;
-        tokio::time::sleep(self.pause.mul_f64(0.5 + jitter / 2.0)).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        Ok(())
-    }
+/// Waits before another attempt, if one may help.
+///
+/// # Errors
+/// The failure itself, when nothing will, or enough was tried.
+async fn after(patience: &mut Patience, error: FileError) -> Result<(), FileError> {
+    let helps = match &error {
+        FileError::Send { source, .. } => source.is_passing() || source.is_expired(),
+        error => error.is_passing(),
+    };
+    if helps && patience.again().await { Ok(()) } else { Err(error) }
 }
 
 fn carrier(attested: bool) -> Carrier {
@@ -258,11 +228,11 @@ pub(super) async fn send_whole(
         let sent = user.courier.put(carrier(attested), url, bytes.len() as u64, pieces(bytes.clone())).await;
         let error = match sent {
             // What was sent before had arrived, and only its answer was lost.
-            Err(error) if error.is_conflict() && patience.attempts > 0 => return Ok(()),
+            Err(error) if error.is_conflict() && patience.was_tried() => return Ok(()),
             Err(error) => FileError::Send { file: file.clone(), source: error },
             Ok(()) => return Ok(()),
         };
-        patience.after(error).await?;
+        after(&mut patience, error).await?;
     }
 }
 
@@ -283,8 +253,8 @@ async fn state(user: &Teehouse, file: &FileId, parts: Vec<u32>, received: bool) 
 
 /// Says that everything was sent, and what it holds where that was not said before.
 pub(super) async fn complete(user: &Teehouse, file: &FileId, content: Option<(u64, Digest)>) -> Result<(), FileError> {
-    let mut pause = PAUSE;
-    for attempt in 1.. {
+    let mut patience = Patience::default();
+    loop {
         let request = CompleteUpload {
             file_id: file.clone(),
             sha256: content.map(|(_, sha256)| sha256),
@@ -296,13 +266,8 @@ pub(super) async fn complete(user: &Teehouse, file: &FileId, content: Option<(u6
             Ok(Response::CompleteUpload(_)) => return Ok(()),
             other => RequestError::of(other),
         };
-        if !source.is_passing() || attempt == ATTEMPTS {
-            return Err(FileError::Complete { file: file.clone(), source });
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        after(&mut patience, FileError::Complete { file: file.clone(), source }).await?;
     }
-    Ok(())
 }
 
 fn joined(sent: Result<Result<(), FileError>, tokio::task::JoinError>) -> Result<(), FileError> {

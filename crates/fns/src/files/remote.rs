@@ -5,22 +5,16 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use executor::StopSignal;
 use futures_core::Stream as _;
 use rpc::courier::{Arriving, Carrier, Courier, CourierError};
+use rpc::patience::Patience;
 use tokio::runtime::Handle;
 use types::wire::tdfs_external::DownloadPart;
 
 use super::error::ReadError;
-
-/// How often in a row fetching may fail before it is given up.
-const ATTEMPTS: u32 = 8;
-
-/// The first pause between two attempts; each next one is twice as long, so that all of them come to 25 seconds.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Asks for URLs anew, as theirs expire; nothing when there are none to be had.
 pub(crate) type Renew = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<DownloadPart>> + Send>> + Send + Sync>;
@@ -116,8 +110,8 @@ impl Remote {
 
     /// Waits for bytes at the position; tries again where that may help.
     fn fetch(&mut self) -> Result<Bytes, ReadError> {
-        let (runtime, mut pause) = (self.store.runtime.clone(), PAUSE);
-        for attempt in 1.. {
+        let (runtime, mut patience) = (self.store.runtime.clone(), Patience::default());
+        loop {
             self.store.stop.check().map_err(ReadError::Stopped)?;
             let error = match runtime.block_on(self.try_fetch()) {
                 Ok(bytes) => return Ok(bytes),
@@ -127,17 +121,12 @@ impl Remote {
             if error.is_missing() {
                 return Err(ReadError::Missing);
             }
-            if attempt == ATTEMPTS || !(error.is_passing() || error.is_expired()) {
+            if !(error.is_passing() || error.is_expired()) || !runtime.block_on(patience.again()) {
                 return Err(ReadError::Store(error));
             }
-            tracing::debug!(%error, attempt, "an input is fetched again");
-            runtime.block_on(async {
-                tokio::time::sleep(pause).await;
-                self.store.renew().await;
-            });
-            pause *= 2;
+            tracing::debug!(%error, "an input is fetched again");
+            runtime.block_on(self.store.renew());
         }
-        Err(ReadError::Store(CourierError::Slow))
     }
 
     async fn try_fetch(&mut self) -> Result<Bytes, CourierError> {

@@ -3,22 +3,16 @@
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use crypto::file::stream::TooLong;
 use futures_core::Stream;
 use rpc::courier::{Carrier, Courier, CourierError};
+use rpc::patience::Patience;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::place::Sealed;
-
-/// Attempts to send an output.
-const ATTEMPTS: u32 = 5;
-
-/// The first pause between two attempts; each next one is twice as long.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Pieces of a ciphertext that wait to be sent.
 const AHEAD: usize = 8;
@@ -48,8 +42,8 @@ pub(crate) async fn send(
     url: &str,
     hold: impl Clone + Send + 'static,
 ) -> Result<(), SendError> {
-    let (length, mut pause) = (sealed.length()?, PAUSE);
-    for attempt in 1.. {
+    let (length, mut patience) = (sealed.length()?, Patience::default());
+    loop {
         let (mut writer, stream) = Pieces::stream();
         let held = hold.clone();
         let sealing = spawn_blocking(move || {
@@ -60,18 +54,18 @@ pub(crate) async fn send(
         // The stream goes with the request, so a request that fails ends the sealing.
         let sent = courier.put(Carrier::Store, url, length, Box::pin(stream)).await;
         let (written, again) = sealing.await.map_err(|error| SendError::Seal(io::Error::other(error)))?;
-        match (sent, written) {
-            (Ok(()), _) => break,
+        let problem = match (sent, written) {
+            (Ok(()), _) => return Ok(()),
             // The stream ended early because sealing failed.
             (Err(CourierError::Source(_)), Err(problem)) => return Err(SendError::Seal(problem)),
-            (Err(problem), _) if attempt == ATTEMPTS || !problem.is_passing() => return Err(SendError::Store(problem)),
-            (Err(problem), _) => tracing::debug!(error = %problem, attempt, "an output is sent again"),
+            (Err(problem), _) => problem,
+        };
+        if !problem.is_passing() || !patience.again().await {
+            return Err(SendError::Store(problem));
         }
+        tracing::debug!(error = %problem, "an output is sent again");
         sealed = again;
-        tokio::time::sleep(pause).await;
-        pause *= 2;
     }
-    Ok(())
 }
 
 /// The end of a stream at which ciphertext is written, on a thread that may wait.

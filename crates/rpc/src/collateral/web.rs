@@ -14,14 +14,13 @@ use hyper::client::conn::http1;
 use hyper::header::{HOST, USER_AGENT};
 use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::tls::{TlsError, web_config};
+use crate::tls::{TlsError, web_config, web_roots};
 
 /// What an answer's header may have: issuers' chains have about 5 KiB.
 const HEADER_BYTES: usize = 64 << 10;
@@ -89,7 +88,7 @@ impl Web {
     /// # Errors
     /// When the file can't be read, or has no certificate.
     pub(crate) fn new(ca_file: Option<&Path>, limits: AnswerLimits) -> Result<Self, TlsError> {
-        Ok(Web { tls: Arc::new(web_config(roots(ca_file)?)?), limits })
+        Ok(Web { tls: Arc::new(web_config(web_roots(ca_file)?)?), limits })
     }
 
     /// Asks.
@@ -146,20 +145,6 @@ impl Web {
             _ = &mut connection => answer.await,
         }
     }
-}
-
-/// The public web's roots, and the certificates in a file (PEM).
-///
-/// # Errors
-/// When the file can't be read, or has no certificate.
-pub(crate) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = ca_file {
-        for certificate in CertificateDer::pem_file_iter(path).map_err(TlsError::new)? {
-            roots.add(certificate.map_err(TlsError::new)?).map_err(TlsError::new)?;
-        }
-    }
-    Ok(roots)
 }
 
 fn request(address: &Uri) -> Result<Request<Empty<Bytes>>, WebError> {
