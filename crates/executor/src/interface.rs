@@ -27,6 +27,10 @@ pub struct Interface {
     pub outputs: Cow<'static, [OutputKind]>,
     /// What the caller reads as the result.
     pub result: ResultRule,
+    /// What payload, inputs, outputs and result look like, for people and their tools: a JSON object with any of the
+    /// members `payload`, `inputs`, `outputs` and `result`, each a JSON Schema (draft 2020-12) or several of them by
+    /// position or name. Empty where nothing is declared. Nothing here checks data against it.
+    pub schema: Cow<'static, str>,
 }
 
 impl Interface {
@@ -152,6 +156,7 @@ mod tests {
             payload,
             outputs: Cow::Borrowed(&[]),
             result: ResultRule::Text,
+            schema: Cow::Borrowed(""),
         }
     }
 

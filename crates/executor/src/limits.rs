@@ -17,6 +17,11 @@ pub struct Limits {
     pub result_bytes: usize,
     /// Bytes of one input that a function may have as one slice: see [`InputStream::rest`](crate::InputStream::rest).
     pub whole_bytes: u64,
+    /// Bytes of memory for what a run works on: linear memory and tables of user code, working sets of built-ins that
+    /// spill.
+    pub memory: u64,
+    /// Time that user code may compute, without the time that it waits for the host.
+    pub cpu: Duration,
 }
 
 /// Ten times the slowest trial in `spec/performance.md` (a naive psi of 2 × 2²⁴ records: 32 s).
@@ -30,6 +35,9 @@ const RESULT_BYTES: usize = 16 << 20;
 /// The largest file in one message that services take unless configured otherwise: it is in memory whole anyway.
 const WHOLE_BYTES: u64 = 2 << 30;
 
+/// What a laptop can spare for one task.
+const MEMORY: u64 = 512 << 20;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -38,6 +46,8 @@ impl Default for Limits {
             outputs: OUTPUTS,
             result_bytes: RESULT_BYTES,
             whole_bytes: WHOLE_BYTES,
+            memory: MEMORY,
+            cpu: WALL,
         }
     }
 }
@@ -57,4 +67,10 @@ pub enum Limit {
     /// [`Limits::whole_bytes`].
     #[error("the function needs a whole file in memory, and this one is larger than the limit of {0} bytes")]
     WholeBytes(u64),
+    /// [`Limits::memory`].
+    #[error("the function needs more memory than the limit of {0} bytes")]
+    Memory(u64),
+    /// [`Limits::cpu`].
+    #[error("the function computed for longer than the limit of {0:?}")]
+    Cpu(Duration),
 }

@@ -107,6 +107,7 @@ mod tests {
                 payload: PayloadRule::Refused,
                 outputs: [].as_slice().into(),
                 result: ResultRule::Text,
+                schema: "".into(),
             }))
         }))
     }

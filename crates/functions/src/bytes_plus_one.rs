@@ -17,6 +17,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::Required,
     outputs: Cow::Borrowed(&[]),
     result: ResultRule::Text,
+    schema: Cow::Borrowed(""),
 };
 
 impl Function for BytesPlusOne {

@@ -20,6 +20,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::NamesInput,
     outputs: Cow::Borrowed(&[]),
     result: ResultRule::Text,
+    schema: Cow::Borrowed(""),
 };
 
 impl Function for FileBytesPlusOne {

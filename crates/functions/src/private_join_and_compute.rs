@@ -32,6 +32,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::Refused,
     outputs: Cow::Borrowed(&[OutputKind::Owner]),
     result: ResultRule::Text,
+    schema: Cow::Borrowed(""),
 };
 
 impl Function for PrivateJoinAndCompute {

@@ -29,6 +29,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::Refused,
     outputs: Cow::Borrowed(&[OutputKind::Owner]),
     result: ResultRule::Text,
+    schema: Cow::Borrowed(""),
 };
 
 /// The bytes of an answer: numbers, not digits. (The SHA-256 of `00 01 01 00` and `01 00 01` are those of the

@@ -19,6 +19,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::Refused,
     outputs: Cow::Borrowed(&[OutputKind::Owner, OutputKind::Shared]),
     result: ResultRule::SharedFile,
+    schema: Cow::Borrowed(""),
 };
 
 impl Function for SwapFile {

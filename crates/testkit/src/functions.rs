@@ -65,6 +65,7 @@ fn misbehaving(name: &'static str, run: fn(&mut Invocation<'_>) -> Result<String
         payload: PayloadRule::Optional,
         outputs: Cow::Borrowed(&[]),
         result: ResultRule::Text,
+        schema: Cow::Borrowed(""),
     };
     Arc::new(Misbehaving { interface, run })
 }

@@ -53,6 +53,7 @@ fn sample<F: Fn(&mut Invocation<'_>) -> Ran + Send + Sync>(body: F) -> Sample<F>
         payload: PayloadRule::Optional,
         outputs: Cow::Borrowed(&[OutputKind::Creator, OutputKind::Shared, OutputKind::Owner]),
         result: ResultRule::Text,
+        schema: Cow::Borrowed(""),
     };
     Sample(interface, body)
 }
