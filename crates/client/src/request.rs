@@ -55,6 +55,11 @@ impl RequestError {
         }
     }
 
+    /// Whether the state of the thing does not allow it.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, RequestError::Refused(reply) if reply.code == ErrorCode::Conflict)
+    }
+
     /// Whether the same may succeed a moment later.
     pub fn is_passing(&self) -> bool {
         use ErrorCode::{DeadlineExceeded, Internal, ResourceExhausted, Unavailable};

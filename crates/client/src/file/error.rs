@@ -203,6 +203,14 @@ impl FileError {
         }
     }
 
+    /// Whether the file is complete already.
+    pub(super) fn is_conflict(&self) -> bool {
+        match self {
+            FileError::Send { source, .. } => source.is_conflict(),
+            other => other.request().is_some_and(RequestError::is_conflict),
+        }
+    }
+
     /// What to do about it, where there is something to be done.
     pub fn help(&self) -> Option<String> {
         let help = match self {

@@ -85,7 +85,8 @@ struct Begun {
     declared: Declared,
     header: Header,
     slot: Option<Slot>,
-    resumed: bool,
+    /// What the source was when an earlier client began with it; nothing where none did.
+    resumed: Option<Stamp>,
 }
 
 /// What there is of a file in chunks when it is to be put.
@@ -198,10 +199,14 @@ impl Teehouse {
         let total = Layout::new(header.chunk_len(), size).map_or(size, |layout| layout.sealed_len());
         let tell = telling(progress, total);
         let write = move |to: &mut (dyn Write + Send)| seal_parallel(&key, header, size, threads(), source, to);
-        let sealed = self.bring(&file, &place, (tell, resumed), path, write).await;
+        let sealed = self.bring(&file, &place, (tell, resumed.is_some()), path.clone(), write).await;
         let completed = match sealed {
             Ok(digest) => self.complete(&file, size, digest).await,
             Err(error) => Err(error),
+        };
+        let completed = match (completed, resumed) {
+            (Err(error), Some(stamp)) if error.is_conflict() => self.confirm(&file, size, (&path, stamp), error).await,
+            (completed, _) => completed,
         };
         match (completed, slot) {
             // What arrived is kept, and the salt that it goes on with.
@@ -243,6 +248,26 @@ impl Teehouse {
         let sha256 = Digest::new(digest);
         upload::complete(self, file, Some((file_size, sha256))).await?;
         Ok(StoredFile { file_id: file.clone(), sha256, file_size })
+    }
+
+    /// Completes what an earlier client had brought whole before it was killed: its last word reached the server when this
+    /// one had asked already how far it was, or the server was killed over it.
+    async fn confirm(
+        &self,
+        file: &FileId,
+        size: u64,
+        (path, stamp): (&Path, Stamp),
+        conflict: FileError,
+    ) -> Result<StoredFile, FileError> {
+        let path = path.to_owned();
+        let digest = blocking(move || {
+            let digest = disk::digest(&path)?;
+            Ok::<_, io::Error>((Stamp::of(&fs::metadata(&path)?) == stamp).then_some(digest))
+        });
+        match digest.await {
+            Ok(Some(digest)) => self.complete(file, size, digest).await,
+            _ => Err(conflict),
+        }
     }
 
     /// Brings to its place what `write` writes; what that returns, once all of it is there.
@@ -304,7 +329,7 @@ impl Teehouse {
             let kept = slot.keep(&Unfinished { file_id, header, source: stamp });
             kept.map_err(|source| FileError::Remember { source })?;
         }
-        Ok(Beginning::Now(Begun { declared, header, slot, resumed: false }))
+        Ok(Beginning::Now(Begun { declared, header, slot, resumed: None }))
     }
 
     /// What an earlier client began with this very source.
@@ -317,10 +342,10 @@ impl Teehouse {
         if info.incomplete {
             let key = file_key(&file, &info.key_config).ok()?;
             let declared = Declared { file, key, place: Place::Server, whole: None };
-            return Some(Beginning::Now(Begun { declared, header, slot: Some(slot.clone()), resumed: true }));
+            return Some(Beginning::Now(Begun { declared, header, slot: Some(slot.clone()), resumed: Some(stamp) }));
         }
-        slot.clear();
         let sha256 = Digest::new(blocking(move || disk::digest(&path)).await.ok()?);
+        slot.clear();
         let stored = StoredFile { file_id: file, sha256, file_size: info.file_size };
         (sha256 == info.sha256).then_some(Beginning::Ended(stored))
     }
