@@ -94,7 +94,7 @@ impl Filled {
 async fn fill(data_dir: &Path, tasks: u64) -> anyhow::Result<()> {
     let tms = Arc::new(open(data_dir)?);
     let node = Client::local(Arc::new(Internal(tms.clone())), Role::Fns);
-    node.call(RegisterNode { node: nowhere(), started: true, functions: vec![echo()] }).await?;
+    node.call(RegisterNode { node: nowhere(), started: true, functions: vec![echo()], runtimes: Vec::new() }).await?;
     let users = Client::<protocol::TmsExternal>::local(Arc::new(External(tms)), Role::Fns);
     let mut creators = JoinSet::new();
     for creator in 0..CREATORS {
@@ -144,6 +144,10 @@ fn echo() -> FunctionInfo {
         min_files: 0,
         max_files: Some(0),
         from_every_party: false,
+        summary: String::new(),
+        payload: None,
+        outputs: Vec::new(),
+        schema: String::new(),
     }
 }
 

@@ -40,6 +40,7 @@
 mod connect;
 mod disk;
 mod file;
+mod function;
 pub mod records;
 mod request;
 mod task;
@@ -48,6 +49,7 @@ pub use connect::{ConnectError, Settings, Teehouse, Transfers};
 pub use crypto::file::Plaintext;
 pub use disk::{write_private, write_shared};
 pub use file::{Contents, FileError, Put, SINGLE_BYTES, StoredFile};
+pub use function::{FunctionError, NewFunction};
 pub use request::RequestError;
 pub use rpc::deployment::Simulation;
 pub use task::{RUN_LIMIT, TaskError};

@@ -11,6 +11,7 @@
 //! | [`kdf`] | every key derived from another, every label | RFC 5869 (HKDF-SHA-256) |
 //! | [`mac`] | HMAC-SHA-256 over parts | RFC 2104 |
 //! | [`fingerprint`] | GMAC of what was seen, to know it again | NIST SP 800-38D |
+//! | [`code`] | what names a function's exact code | FIPS 180-4 |
 //! | [`hpke`] | a short message for one key's holder | RFC 9180 |
 //! | [`shamir`] | k of n shares of a secret | Shamir 1979 |
 //! | [`sign`] | ECDSA P-256 and Ed25519 | FIPS 186-5, RFC 8032 |
@@ -18,6 +19,7 @@
 //! | [`maker`] | what makers of platforms sign with, for tests in their place | FIPS 186-5, RFC 8017 |
 //! | [`verify`] | what platforms sign: ECDSA P-256 and P-384, RSA | FIPS 186-5, RFC 8017 |
 
+pub mod code;
 mod error;
 pub mod file;
 pub mod fingerprint;

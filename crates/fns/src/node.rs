@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crypto::hash::Sha256;
-use executor::{Interface, PayloadRule, Registry};
+use executor::{Interface, OutputKind, PayloadRule, Registry};
 use rpc::Client;
 use rpc::config::{Config, Limits};
 use rpc::courier::Courier;
@@ -15,7 +14,7 @@ use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
 use rpc::shutdown::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use types::digest::Digest;
-use types::function::{FunctionInfo, FunctionRef};
+use types::function::{FunctionInfo, FunctionRef, OutputUse, PayloadUse};
 use types::wire::tms_internal::{RegisterNode, Response as TmsResponse, UpdateTask};
 
 use crate::Error;
@@ -123,7 +122,7 @@ impl Fns {
     /// When the tms can't be asked.
     pub async fn register(&self, started: bool) -> Result<(), Error> {
         let functions = self.registry.list().map(info).collect();
-        let register = RegisterNode { node: self.settings.node, started, functions };
+        let register = RegisterNode { node: self.settings.node, started, functions, runtimes: Vec::new() };
         self.services.tms.call(register).await.map_err(Error::call("register the node"))?;
         Ok(())
     }
@@ -210,22 +209,28 @@ fn info(interface: &Interface) -> FunctionInfo {
         min_files: if named { 0 } else { interface.inputs.min },
         max_files: Some(interface.inputs.max).filter(|max| *max != usize::MAX),
         from_every_party: interface.inputs.from_every_party,
+        summary: interface.summary.clone().into_owned(),
+        payload: Some(match interface.payload {
+            PayloadRule::Refused => PayloadUse::Refused,
+            PayloadRule::Optional => PayloadUse::Optional,
+            PayloadRule::Required => PayloadUse::Required,
+            PayloadRule::NamesInput => PayloadUse::NamesInput,
+        }),
+        outputs: interface.outputs.iter().map(|kind| output_use(*kind)).collect(),
+        schema: interface.schema.clone().into_owned(),
+    }
+}
+
+fn output_use(kind: OutputKind) -> OutputUse {
+    match kind {
+        OutputKind::Owner => OutputUse::Owner,
+        OutputKind::Creator => OutputUse::Creator,
+        OutputKind::Shared => OutputUse::Shared,
     }
 }
 
 /// Names a built-in's exact code: its version within this version of the platform.
 pub(crate) fn reference(interface: &Interface) -> FunctionRef {
-    let mut hash = Sha256::new();
-    let version = interface.version.to_be_bytes();
-    let parts: [&[u8]; 4] =
-        [b"teehouse built-in", env!("CARGO_PKG_VERSION").as_bytes(), interface.name.as_bytes(), &version];
-    for part in parts {
-        hash.update(&(part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    FunctionRef {
-        name: interface.name.clone().into_owned(),
-        version: interface.version,
-        digest: Digest::new(hash.finish()),
-    }
+    let digest = crypto::code::built_in(env!("CARGO_PKG_VERSION"), &interface.name, interface.version);
+    FunctionRef { name: interface.name.clone().into_owned(), version: interface.version, digest: Digest::new(digest) }
 }

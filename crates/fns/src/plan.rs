@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use executor::{Function, PayloadRule};
 use types::file::PinnedFile;
-use types::function::FunctionRef;
+use types::function::{FunctionRef, Named};
 use types::id::{FileId, TaskId};
 use types::secret::Secret;
 use types::task::Status;
@@ -36,13 +36,13 @@ impl Fns {
         if task.task_token != request.task_token {
             return Err(Error::WrongToken);
         }
-        if task.function_name != request.function_name {
+        let manifest = manifest.ok_or_else(|| unexpected("read the task"))?;
+        if !Named::parse(&request.function_name).is_some_and(|named| named.admits(&manifest.function)) {
             return Err(Error::OtherFunction { task: request.task_id, function: task.function_name });
         }
         if task.status != Status::Ready {
             return Err(Error::NotReady { task: request.task_id, status: task.status });
         }
-        let manifest = manifest.ok_or_else(|| unexpected("read the task"))?;
         let function = self.function(&manifest.function)?;
         let mut plan = Plan {
             task_id: request.task_id,

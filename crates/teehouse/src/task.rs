@@ -10,7 +10,7 @@ use client::{Plaintext, Teehouse, records};
 use indicatif::HumanBytes;
 use serde::Serialize;
 use types::error::FailureReason;
-use types::function::FunctionType;
+use types::function::{FunctionRef, FunctionType};
 use types::id::{FileId, TaskId};
 use types::secret::Secret;
 use types::task::Status;
@@ -171,6 +171,8 @@ struct Task<'a> {
     task_id: &'a TaskId,
     user_id: &'a UserId,
     function_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<&'a FunctionRef>,
     function_type: FunctionType,
     status: Status,
     ip: IpAddr,
@@ -188,6 +190,7 @@ impl<'a> Task<'a> {
             task_id,
             user_id: &info.user_id,
             function_name: &info.function_name,
+            function: info.function.as_ref(),
             function_type: info.function_type,
             status: info.status,
             ip: info.ip,
@@ -218,7 +221,11 @@ impl<'a> Task<'a> {
 fn show(task: &Task<'_>, output: &Output) -> anyhow::Result<()> {
     output.result(task, |out| {
         writeln!(out, "task            {}", task.task_id)?;
-        writeln!(out, "function        {} ({:?})", task.function_name, task.function_type)?;
+        let version = task.function.map(|pinned| format!(", version {}", pinned.version)).unwrap_or_default();
+        writeln!(out, "function        {} ({:?}{version})", task.function_name, task.function_type)?;
+        if let Some(pinned) = task.function {
+            writeln!(out, "code            {}", pinned.digest)?;
+        }
         writeln!(out, "status          {}", task.standing())?;
         writeln!(out, "created by      {}", task.user_id)?;
         for party in task.collaborator_list {
@@ -444,6 +451,7 @@ mod tests {
             task_result_file_id: None,
             user_private_result_file_id: Vec::new(),
             error,
+            function: None,
         }
     }
 

@@ -40,6 +40,24 @@ impl Service for External {
                 let caller = authenticate(&*tms.identity, list.user_id, &list.user_token).await?;
                 Ok(Response::List(tms.list(&caller, list.limit, list.cursor).await?))
             }
+            Request::RegisterFunction(register) => {
+                let caller = authenticate(&*tms.identity, register.user_id.clone(), &register.user_token).await?;
+                let tms = tms.clone();
+                let registered = to_the_end(async move { tms.register_function(&caller, register, ctx.now).await });
+                Ok(Response::RegisterFunction(registered.await?))
+            }
+            Request::GetFunction(get) => {
+                let caller = authenticate(&*tms.identity, get.user_id, &get.user_token).await?;
+                Ok(Response::GetFunction(tms.function(&caller, &get.function_name).await?))
+            }
+            Request::ListFunctions(list) => {
+                let caller = authenticate(&*tms.identity, list.user_id, &list.user_token).await?;
+                Ok(Response::ListFunctions(tms.functions(&caller, list.limit, list.cursor).await?))
+            }
+            Request::DisableFunction(disable) => {
+                let caller = authenticate(&*tms.identity, disable.user_id, &disable.user_token).await?;
+                Ok(Response::DisableFunction(tms.disable_function(&caller, &disable.function_name).await?))
+            }
         }
     }
 }

@@ -1,10 +1,8 @@
 //! The tms's tables. Every change of a task is one compare-and-set transaction over a pure function of its record.
 
-use std::net::SocketAddr;
+pub(crate) mod functions;
 
-use serde::{Deserialize, Serialize};
 use store::{NewestFirst, Range, Records, Store, StoreError, Table, Transaction};
-use types::function::FunctionInfo;
 use types::id::TaskId;
 use types::task::Status;
 use types::user::UserId;
@@ -21,16 +19,6 @@ const RUNNING: Table<String, ()> = Table::new("running tasks");
 const INTENDED: Table<String, ()> = Table::new("tasks being created");
 /// Ended tasks of which the tdfs does not know yet that they ended.
 const UNSETTLED: Table<String, ()> = Table::new("ended tasks to settle");
-/// Functions that some node offers.
-const FUNCTIONS: Table<String, FunctionRow> = Table::new("functions");
-
-/// A function and the nodes that offer it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct FunctionRow {
-    pub(crate) info: FunctionInfo,
-    pub(crate) nodes: Vec<SocketAddr>,
-}
-
 pub(crate) async fn task(store: &Store, id: TaskId) -> Result<Option<Task>, StoreError> {
     store.read(move |snapshot| snapshot.get(&TASKS, id.as_str())).await
 }
@@ -163,52 +151,4 @@ pub(crate) async fn unsettle(store: &Store, id: TaskId) -> Result<(), StoreError
 /// The tdfs knows that a task ended.
 pub(crate) async fn settled(store: &Store, id: TaskId) -> Result<(), StoreError> {
     store.write(move |tx| tx.remove(&UNSETTLED, id.as_str()).map(|_| ())).await
-}
-
-pub(crate) async fn function(store: &Store, name: String) -> Result<Option<FunctionRow>, StoreError> {
-    store.read(move |snapshot| snapshot.get(&FUNCTIONS, name.as_str())).await
-}
-
-/// Notes what a node offers, in place of what it offered before.
-pub(crate) async fn register(store: &Store, node: SocketAddr, functions: Vec<FunctionInfo>) -> Result<(), StoreError> {
-    store
-        .write(move |tx| {
-            forget_node(tx, node, &functions)?;
-            for info in &functions {
-                let name = info.function.name.as_str();
-                let before = tx.get(&FUNCTIONS, name)?;
-                let row = offer(before, info, node);
-                tx.insert(&FUNCTIONS, name, &row)?;
-            }
-            Ok(())
-        })
-        .await
-}
-
-/// A newer version replaces an older one and its nodes; the same version gains a node.
-fn offer(before: Option<FunctionRow>, info: &FunctionInfo, node: SocketAddr) -> FunctionRow {
-    let mut nodes = match before {
-        Some(row) if row.info == *info => row.nodes,
-        Some(row) if row.info.function.version > info.function.version => return row,
-        _ => Vec::new(),
-    };
-    if !nodes.contains(&node) {
-        nodes.push(node);
-    }
-    FunctionRow { info: info.clone(), nodes }
-}
-
-fn forget_node(tx: &mut Transaction<'_>, node: SocketAddr, keeps: &[FunctionInfo]) -> Result<(), StoreError> {
-    for (name, mut row) in tx.scan(&FUNCTIONS, .., usize::MAX)? {
-        if !row.nodes.contains(&node) || keeps.contains(&row.info) {
-            continue;
-        }
-        row.nodes.retain(|other| *other != node);
-        if row.nodes.is_empty() {
-            tx.remove(&FUNCTIONS, name.as_str())?;
-        } else {
-            tx.insert(&FUNCTIONS, name.as_str(), &row)?;
-        }
-    }
-    Ok(())
 }

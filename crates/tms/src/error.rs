@@ -4,6 +4,7 @@ use rpc::authn::AuthnError;
 use rpc::{CallError, Fault};
 use store::StoreError;
 use types::error::ErrorCode;
+use types::function::Language;
 use types::id::{FileId, TaskId};
 use types::task::Status;
 use types::user::UserId;
@@ -20,6 +21,26 @@ pub enum Error {
     /// No function node offers the function.
     #[error("no function {0}")]
     NoSuchFunction(String),
+    /// The name is a built-in's, or another user's.
+    #[error("the name {0} is taken: choose another")]
+    NameTaken(String),
+    /// Its author took the function out of use.
+    #[error("function {0} was taken out of use by its author")]
+    Disabled(String),
+    /// Only who registered a function may do that.
+    #[error("function {0} is not yours")]
+    NotTheAuthor(String),
+    /// No function node runs that language.
+    #[error("no function node runs {0:?} functions now")]
+    NoNode(Language),
+    /// A function's code is too large.
+    #[error("the code has {size} bytes; at most {limit} are taken")]
+    CodeTooLarge {
+        /// Its size, in bytes.
+        size: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// A collaborator is no user.
     #[error("field `collaborator_list`: no user {0}")]
     NoSuchUser(UserId),
@@ -76,8 +97,12 @@ impl Fault for Error {
         match self {
             Error::Authn(error) => error.code(),
             Error::NoSuchTask(_) | Error::NoSuchFunction(_) | Error::NoSuchFile(_) => ErrorCode::NotFound,
-            Error::NotAnApprover(_) => ErrorCode::PermissionDenied,
-            Error::NotApprovable { .. } | Error::ApprovedAlready(_) => ErrorCode::Conflict,
+            Error::NotAnApprover(_) | Error::NotTheAuthor(_) => ErrorCode::PermissionDenied,
+            Error::NotApprovable { .. } | Error::ApprovedAlready(_) | Error::NameTaken(_) | Error::Disabled(_) => {
+                ErrorCode::Conflict
+            }
+            Error::NoNode(_) => ErrorCode::Unavailable,
+            Error::CodeTooLarge { .. } => ErrorCode::PayloadTooLarge,
             Error::NoSuchUser(_) | Error::Field { .. } => ErrorCode::InvalidRequest,
             Error::Unready(_) => ErrorCode::PreconditionFailed,
             Error::Tdfs(error) => error.code(),

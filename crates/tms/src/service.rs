@@ -40,6 +40,8 @@ pub struct Settings {
     pub files_per_party: usize,
     /// Collaborators of one task.
     pub collaborators: usize,
+    /// Largest code of a user's function, in bytes.
+    pub code_bytes: u64,
 }
 
 impl From<&Limits> for Settings {
@@ -49,6 +51,7 @@ impl From<&Limits> for Settings {
             lease: limits.lease(),
             files_per_party: limits.files_per_party,
             collaborators: limits.collaborators,
+            code_bytes: limits.code_bytes,
         }
     }
 }
@@ -120,8 +123,7 @@ impl Tms {
         create: CreateTask,
         now: UnixMillis,
     ) -> Result<CreatedTask, Error> {
-        let name = create.function_name;
-        let found = db::function(&self.store, name.clone()).await?.ok_or(Error::NoSuchFunction(name))?;
+        let found = self.callable(&create.function_name, creator.user()).await?;
         self.check_counts(&create.collaborator_list, &create.files)?;
         check_new(&found.info, creator.user(), &create.collaborator_list, create.files.len())?;
         self.check_users(&create.collaborator_list).await?;
@@ -131,15 +133,25 @@ impl Tms {
         let new = NewTask {
             creator: creator.user().clone(),
             function: &found.info,
+            code: found.code,
             node,
             collaborators: create.collaborator_list,
             token: token.clone(),
-            time_limit_ms: u64::try_from(self.settings.time_limit.as_millis()).unwrap_or(u64::MAX),
+            time_limit_ms: self.time_limit_ms(),
             now,
         };
         let inputs = self.hold_for_new(&id, creator.user(), create.files).await?;
         db::create(&self.store, id.clone(), Task::new(new, inputs)).await?;
         Ok(CreatedTask { task_id: id, task_token: token, ip: node.ip(), port: node.port() })
+    }
+
+    fn time_limit_ms(&self) -> u64 {
+        u64::try_from(self.settings.time_limit.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What the tms was told by its configuration.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     fn check_counts(&self, collaborators: &[UserId], files: &[FileId]) -> Result<(), Error> {
@@ -173,7 +185,12 @@ impl Tms {
     }
 
     /// Holds a new task's inputs. The intent is written first, so that a crash leaves nothing held for ever.
-    async fn hold_for_new(&self, id: &TaskId, user: &UserId, files: Vec<FileId>) -> Result<Vec<PinnedFile>, Error> {
+    pub(crate) async fn hold_for_new(
+        &self,
+        id: &TaskId,
+        user: &UserId,
+        files: Vec<FileId>,
+    ) -> Result<Vec<PinnedFile>, Error> {
         if files.is_empty() {
             return Ok(Vec::new());
         }
@@ -226,7 +243,7 @@ impl Tms {
             status: task.status(),
             user_private_result_file_id: own.map(|output| output.file_id.clone()).collect(),
             user_id: task.creator,
-            function_name: task.function.name,
+            function_name: task.function.name.clone(),
             function_type: task.function_type,
             ip: task.node.ip(),
             port: task.node.port(),
@@ -234,6 +251,7 @@ impl Tms {
             collaborator_list: task.collaborators,
             task_result_file_id: task.result_file,
             error: task.error,
+            function: Some(task.function),
         })
     }
 
@@ -324,13 +342,13 @@ impl Tms {
 
     /// Notes what a node offers; a node that has just started gives up what it ran before.
     pub(crate) async fn register(&self, register: RegisterNode) -> Result<(), Error> {
-        let RegisterNode { node, started, functions } = register;
+        let RegisterNode { node, started, functions, runtimes } = register;
         if started {
             for (task, lease) in self.leases.matching(|lease| lease.node == Some(node)) {
                 self.lose(task, lease, restarted(node)).await;
             }
         }
-        Ok(db::register(&self.store, node, functions).await?)
+        Ok(db::functions::offer(&self.store, node, functions, runtimes).await?)
     }
 
     /// Ends a task whose lease was lost, unless it ended or changed hands meanwhile.
@@ -380,11 +398,16 @@ fn restarted(node: SocketAddr) -> FailureReason {
 
 /// Reads a listing's `limit` and `cursor`.
 fn page(limit: Option<u32>, cursor: Option<String>) -> Result<(usize, Option<u64>), Error> {
-    let limit = limit.unwrap_or(LIST_PAGE);
-    if !(1..=LIST_PAGE).contains(&limit) {
-        return Err(Error::field("limit", format!("must be 1 to {LIST_PAGE}")));
-    }
+    let limit = page_limit(limit)?;
     let bad = |_| Error::field("cursor", "must be a `next_cursor` of an earlier answer");
     let after = cursor.map(|cursor| cursor.parse().map_err(bad)).transpose()?;
-    Ok((limit as usize, after))
+    Ok((limit, after))
+}
+
+/// Reads a listing's `limit`.
+pub(crate) fn page_limit(limit: Option<u32>) -> Result<usize, Error> {
+    match limit.unwrap_or(LIST_PAGE) {
+        limit if (1..=LIST_PAGE).contains(&limit) => Ok(limit as usize),
+        _ => Err(Error::field("limit", format!("must be 1 to {LIST_PAGE}"))),
+    }
 }

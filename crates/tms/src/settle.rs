@@ -64,7 +64,7 @@ impl Tms {
         }
     }
 
-    async fn settle_one_unborn(&self, id: &TaskId) -> Result<(), Error> {
+    pub(crate) async fn settle_one_unborn(&self, id: &TaskId) -> Result<(), Error> {
         self.tdfs.call(EndTask { task_id: id.clone(), outputs: Vec::new() }).await?;
         Ok(db::no_intent(&self.store, id.clone()).await?)
     }

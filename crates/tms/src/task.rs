@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use types::error::FailureReason;
 use types::file::{PinnedFile, TaskFile};
-use types::function::{FunctionInfo, FunctionRef, FunctionType};
+use types::function::{Code, FunctionInfo, FunctionRef, FunctionType};
 use types::id::{FileId, LeaseId, TaskId};
 use types::secret::Secret;
 use types::task::{Event, IllegalTransition, Status};
@@ -27,6 +27,9 @@ pub struct Task {
     pub collaborators: Vec<CollaboratorStatus>,
     /// The exact code that was chosen when it was created.
     pub function: FunctionRef,
+    /// Where that code is, if it is a user's.
+    #[serde(default)]
+    pub code: Option<Code>,
     /// How many parties the function serves.
     pub function_type: FunctionType,
     /// What the function demands of the parties' files.
@@ -106,6 +109,7 @@ impl FileRules {
 pub(crate) struct NewTask<'a> {
     pub(crate) creator: UserId,
     pub(crate) function: &'a FunctionInfo,
+    pub(crate) code: Option<Code>,
     pub(crate) node: SocketAddr,
     pub(crate) collaborators: Vec<UserId>,
     pub(crate) token: Secret,
@@ -138,11 +142,13 @@ impl Task {
     /// A new task; its shape was checked.
     pub(crate) fn new(new: NewTask<'_>, inputs: Vec<PinnedFile>) -> Self {
         let needs_approval = new.function.function_type == FunctionType::Multiparty;
+        let wall_ms = new.code.as_ref().and_then(|code| code.declaration.limits.wall_ms).unwrap_or(u64::MAX);
         let unapproved = |user_id| CollaboratorStatus { user_id, approved: false };
         Task {
             creator: new.creator,
             collaborators: new.collaborators.into_iter().map(unapproved).collect(),
             function: new.function.function.clone(),
+            code: new.code,
             function_type: new.function.function_type,
             rules: FileRules::from(new.function),
             status: Status::initial(needs_approval),
@@ -154,7 +160,7 @@ impl Task {
             error: None,
             lease: None,
             ended_under: None,
-            time_limit_ms: new.time_limit_ms,
+            time_limit_ms: new.time_limit_ms.min(wall_ms),
             created: new.now,
         }
     }
@@ -171,7 +177,12 @@ impl Task {
 
     /// The exact code and bytes that were consented to.
     pub fn manifest(&self) -> Manifest {
-        Manifest { function: self.function.clone(), inputs: self.inputs.clone(), time_limit_ms: self.time_limit_ms }
+        Manifest {
+            function: self.function.clone(),
+            code: self.code.clone(),
+            inputs: self.inputs.clone(),
+            time_limit_ms: self.time_limit_ms,
+        }
     }
 
     /// Whether a party may approve it now, bringing so many files.

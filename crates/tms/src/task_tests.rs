@@ -23,7 +23,17 @@ fn info(
     from_every_party: bool,
 ) -> FunctionInfo {
     let function = FunctionRef { name: "f".to_owned(), version: 1, digest: Digest::new([0; 32]) };
-    FunctionInfo { function, function_type, min_files, max_files, from_every_party }
+    FunctionInfo {
+        function,
+        function_type,
+        min_files,
+        max_files,
+        from_every_party,
+        summary: String::new(),
+        payload: None,
+        outputs: Vec::new(),
+        schema: String::new(),
+    }
 }
 
 fn pinned(user_id: &UserId, files: usize) -> Vec<PinnedFile> {
@@ -35,6 +45,7 @@ fn task(info: &FunctionInfo, collaborators: usize, files: usize) -> Task {
     let new = NewTask {
         creator: user("creator"),
         function: info,
+        code: None,
         node: SocketAddr::from(([127, 0, 0, 1], 3444)),
         collaborators: (0..collaborators).map(|number| user(&format!("collaborator{number}"))).collect(),
         token: Secret::new("token".to_owned()),

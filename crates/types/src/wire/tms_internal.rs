@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::error::FailureReason;
 use crate::file::{PinnedFile, TaskFile};
-use crate::function::{FunctionInfo, FunctionRef, FunctionType};
+use crate::function::{Code, FunctionInfo, FunctionRef, FunctionType, Runtime};
 use crate::id::{FileId, LeaseId, TaskId};
 use crate::secret::Secret;
 use crate::task::Status;
@@ -92,6 +92,9 @@ pub struct RegisterNode {
     pub started: bool,
     /// What it runs.
     pub functions: Vec<FunctionInfo>,
+    /// The languages of users' functions that it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runtimes: Vec<Runtime>,
 }
 
 /// The tms's answer to a function node.
@@ -158,6 +161,9 @@ pub struct TaskInfo {
 pub struct Manifest {
     /// The code.
     pub function: FunctionRef,
+    /// Where the code of a user's function is, and what its author declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
     /// The inputs and their declared bytes, in the order of `input_files`.
     pub inputs: Vec<PinnedFile>,
     /// How long the task may run once it is leased, in milliseconds.
