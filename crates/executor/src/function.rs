@@ -1,4 +1,4 @@
-//! The one trait that everything runnable implements: built-ins today, user code later.
+//! The one trait that everything runnable implements: built-ins and user code.
 
 use crate::{Failure, Interface, Invocation};
 

@@ -76,6 +76,15 @@ impl<'a> Invocation<'a> {
         self.meter.check()
     }
 
+    /// The name of the function that is called.
+    pub(crate) fn name(&self) -> &'a str {
+        &self.interface.name
+    }
+
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
     fn refuse_unknown(&self, input: usize) -> Result<(), Failure> {
         if input < self.files.count() {
             return Ok(());

@@ -27,6 +27,7 @@ mod registry;
 mod run;
 mod stop;
 mod stream;
+pub mod wasm;
 
 pub use failure::{Failure, Stopped};
 pub use files::{Files, Output, OutputKind, Sink};
@@ -35,6 +36,6 @@ pub use interface::{Inputs, Interface, Mismatch, PayloadRule, ResultRule};
 pub use invocation::Invocation;
 pub use limits::{Limit, Limits};
 pub use registry::{Registry, RegistryError};
-pub use run::{Outcome, run};
+pub use run::{Outcome, Usage, run};
 pub use stop::StopSignal;
 pub use stream::{InputStream, OutputStream, ResultText};

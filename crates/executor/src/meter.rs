@@ -1,9 +1,10 @@
 //! The running account of one run, shared by its invocation and all its streams.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-use crate::{Failure, Limit, Limits, StopSignal, Stopped};
+use crate::{Failure, Limit, Limits, StopSignal, Stopped, Usage};
 
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -13,6 +14,7 @@ pub(crate) struct Meter {
     written: AtomicU64,
     created: AtomicUsize,
     finished: AtomicUsize,
+    usage: OnceLock<Usage>,
 }
 
 impl Meter {
@@ -24,6 +26,7 @@ impl Meter {
             written: AtomicU64::new(0),
             created: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
+            usage: OnceLock::new(),
         }
     }
 
@@ -62,6 +65,20 @@ impl Meter {
     /// How many bytes of an input may be gathered.
     pub(crate) fn whole_bytes(&self) -> u64 {
         self.limits.whole_bytes
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Notes what user code took, once.
+    pub(crate) fn note(&self, usage: Usage) {
+        // A second note would be of a second guest in one run, which there never is.
+        let _ = self.usage.set(usage);
+    }
+
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.usage.get().copied()
     }
 
     pub(crate) fn written(&self) -> u64 {

@@ -17,6 +17,20 @@ pub struct Outcome {
     pub wall: Duration,
     /// Bytes of all outputs together.
     pub output_bytes: u64,
+    /// What user code took; `None` for a built-in.
+    pub usage: Option<Usage>,
+}
+
+/// What user code took of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Processor time.
+    pub cpu: Duration,
+    /// Bytes of linear memory and tables, at their most.
+    pub memory: u64,
+    /// Instructions, roughly one each; the same in every run of the same code on the same data. `None` unless the
+    /// engine [counts them](crate::wasm::EngineOptions::fuel).
+    pub fuel: Option<u64>,
 }
 
 /// Runs a function once, on this thread; the time limit counts from here.
@@ -39,7 +53,7 @@ pub fn run(
     if !meter.all_finished() {
         return Err(Failure::function("the function left an output unfinished"));
     }
-    Ok(Outcome { result, wall: meter.elapsed(), output_bytes: meter.written() })
+    Ok(Outcome { result, wall: meter.elapsed(), output_bytes: meter.written(), usage: meter.usage() })
 }
 
 impl fmt::Debug for Outcome {
@@ -48,6 +62,7 @@ impl fmt::Debug for Outcome {
             .field("result", &"[redacted]")
             .field("wall", &self.wall)
             .field("output_bytes", &self.output_bytes)
+            .field("usage", &self.usage)
             .finish()
     }
 }

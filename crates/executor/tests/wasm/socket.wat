@@ -1,0 +1,47 @@
+;; Asks for a TCP socket, and exits with the error code's number.
+(component
+  (import "wasi:sockets/network@0.2.0" (instance $network
+    (export "network" (type (sub resource)))
+    (type $codes (enum "unknown" "access-denied" "not-supported"))
+    (export "error-code" (type (eq $codes)))))
+  (alias export $network "error-code" (type $error-code))
+  (alias export $network "network" (type $network-type))
+  (import "wasi:sockets/instance-network@0.2.0" (instance $instance
+    (alias outer 1 $network-type (type $n))
+    (export "network" (type $network-again (eq $n)))
+    (export "instance-network" (func (result (own $network-again))))))
+  (import "wasi:sockets/tcp@0.2.0" (instance $tcp (export "tcp-socket" (type (sub resource)))))
+  (alias export $tcp "tcp-socket" (type $tcp-socket))
+  (import "wasi:sockets/tcp-create-socket@0.2.0" (instance $create
+    (alias outer 1 $error-code (type $e))
+    (alias outer 1 $tcp-socket (type $t))
+    (export "error-code" (type $code (eq $e)))
+    (export "tcp-socket" (type $socket (eq $t)))
+    (type $result (result (own $socket) (error $code)))
+    (export "create-tcp-socket" (func (param "family" bool) (result $result)))))
+  (import "wasi:cli/exit@0.2.12" (instance $exit (export "exit-with-code" (func (param "status-code" u8)))))
+  (core module $libc (memory (export "memory") 1))
+  (core instance $libc (instantiate $libc))
+  (alias core export $libc "memory" (core memory $memory))
+  (core func $create-socket (canon lower (func $create "create-tcp-socket") (memory $memory)))
+  (core func $instance-network (canon lower (func $instance "instance-network")))
+  (core func $leave (canon lower (func $exit "exit-with-code")))
+  (core module $main
+    (import "host" "create-socket" (func $create-socket (param i32 i32)))
+    (import "host" "instance-network" (func $instance-network (result i32)))
+    (import "host" "leave" (func $leave (param i32)))
+    (import "libc" "memory" (memory 1))
+    (func (export "run") (result i32)
+      (drop (call $instance-network))
+      (call $create-socket (i32.const 0) (i32.const 16))
+      (if (i32.load8_u (i32.const 16)) (then (call $leave (i32.load8_u (i32.const 20)))))
+      (i32.const 0)))
+  (core instance $main (instantiate $main
+    (with "libc" (instance $libc))
+    (with "host" (instance
+      (export "create-socket" (func $create-socket))
+      (export "instance-network" (func $instance-network))
+      (export "leave" (func $leave))))))
+  (func $run (result (result)) (canon lift (core func $main "run")))
+  (instance $runs (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $runs)))
