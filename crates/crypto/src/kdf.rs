@@ -46,11 +46,13 @@ pub enum Label {
     FileChunks,
     /// Signs the URLs of files; no context.
     FileUrls,
+    /// Seals compiled code that a function node keeps; context: what it was compiled from, for which engine.
+    CompiledCode,
 }
 
 impl Label {
     /// Every label there is.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::StoreRoot,
         Self::StoreRecords,
         Self::StoreAnchor,
@@ -64,6 +66,7 @@ impl Label {
         Self::RootAuthority,
         Self::FileChunks,
         Self::FileUrls,
+        Self::CompiledCode,
     ];
 
     fn as_bytes(self) -> &'static [u8] {
@@ -81,6 +84,7 @@ impl Label {
             Self::RootAuthority => b"root authority",
             Self::FileChunks => b"file chunks",
             Self::FileUrls => b"file urls",
+            Self::CompiledCode => b"compiled code",
         }
     }
 }

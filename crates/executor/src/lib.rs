@@ -14,6 +14,7 @@
 //! What does not stop a function: a host stream that blocks for ever (the host gives its streams timeouts), and a
 //! built-in that computes without calling [`Invocation::checkpoint`].
 
+mod declared;
 mod failure;
 mod files;
 mod function;
@@ -29,6 +30,7 @@ mod stop;
 mod stream;
 pub mod wasm;
 
+pub use declared::undeclared;
 pub use failure::{Failure, Stopped};
 pub use files::{Files, Output, OutputKind, Sink};
 pub use function::Function;

@@ -10,6 +10,7 @@ use types::error::{ErrorCode, FailureReason};
 use types::id::{FileId, RequestId, TaskId};
 use types::task::Status;
 
+use crate::code::Unrunnable;
 use crate::files::ReadError;
 
 /// Why an invocation failed. The first group is found before the lease and leaves the task as it was.
@@ -140,6 +141,12 @@ impl Error {
 /// Another service answered something else than it was asked.
 pub(crate) fn unexpected(operation: &'static str) -> Error {
     Error::Call { operation, source: CallError::unexpected() }
+}
+
+impl From<Unrunnable> for Error {
+    fn from(code: Unrunnable) -> Self {
+        Error::Function(code.to_string())
+    }
 }
 
 impl From<Failure> for Error {

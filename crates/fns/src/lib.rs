@@ -4,6 +4,7 @@
 //! run from lease to report; whatever goes wrong in between ends the task as `Failed` with a reason.
 
 mod api;
+mod code;
 mod error;
 mod files;
 mod invoke;

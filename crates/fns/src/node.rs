@@ -18,6 +18,7 @@ use types::function::{FunctionInfo, FunctionRef, OutputUse, PayloadUse};
 use types::wire::tms_internal::{RegisterNode, Response as TmsResponse, UpdateTask};
 
 use crate::Error;
+use crate::code::Codes;
 use crate::error::unexpected;
 use crate::files::{Folder, Spool};
 
@@ -38,13 +39,21 @@ pub struct Settings {
     pub output_bytes: u64,
     /// Largest output that is stored in one message, in bytes.
     pub single_bytes: u64,
+    /// Largest code of a user's function, in bytes.
+    pub code_bytes: u64,
+    /// What one run works in, in bytes.
+    pub memory_bytes: u64,
+    /// How long a user's code may compute in one run.
+    pub cpu: Duration,
+    /// Outputs of one run.
+    pub outputs: usize,
     /// Where large outputs wait, sealed, for their task's end.
     pub data_dir: PathBuf,
 }
 
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
-        let Limits { queue, file_bytes, output_bytes, single_bytes, .. } = config.limits;
+        let Limits { queue, file_bytes, output_bytes, single_bytes, code_bytes, memory_bytes, .. } = config.limits;
         let places = || std::thread::available_parallelism().map_or(1, usize::from) * PLACES_PER_PROCESSOR;
         Settings {
             node: config.fns.advertise.unwrap_or(config.fns.external),
@@ -54,6 +63,10 @@ impl From<&Config> for Settings {
             file_bytes,
             output_bytes,
             single_bytes: single_bytes.min(file_bytes),
+            code_bytes,
+            memory_bytes,
+            cpu: Duration::from_secs(config.limits.cpu_seconds),
+            outputs: config.limits.outputs,
             data_dir: config.data_dir.clone(),
         }
     }
@@ -76,6 +89,8 @@ pub struct Fns {
     pub(crate) services: Services,
     pub(crate) settings: Settings,
     pub(crate) registry: Registry,
+    /// What runs users' code, where this node does.
+    pub(crate) codes: Option<Arc<Codes>>,
     pub(crate) spool: Arc<dyn Spool>,
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -100,8 +115,8 @@ const REGISTER: Duration = Duration::from_secs(60);
 const REGISTER_RETRY: Duration = Duration::from_secs(1);
 
 impl Fns {
-    /// A node that runs these functions.
-    pub fn new(registry: Registry, services: Services, settings: Settings) -> Self {
+    /// A node that runs these functions, and users' code where it is given what runs that.
+    pub(crate) fn new(registry: Registry, codes: Option<Codes>, services: Services, settings: Settings) -> Self {
         let spool = Folder::of(&settings.data_dir);
         spool.clear();
         Fns {
@@ -110,6 +125,7 @@ impl Fns {
             slots: Arc::new(Semaphore::new(settings.concurrency)),
             settings,
             registry,
+            codes: codes.map(Arc::new),
             waiting: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             stop_all: watch::Sender::new(false),
@@ -122,7 +138,8 @@ impl Fns {
     /// When the tms can't be asked.
     pub async fn register(&self, started: bool) -> Result<(), Error> {
         let functions = self.registry.list().map(info).collect();
-        let register = RegisterNode { node: self.settings.node, started, functions, runtimes: Vec::new() };
+        let runtimes = self.codes.as_ref().map(|codes| codes.runtimes()).unwrap_or_default();
+        let register = RegisterNode { node: self.settings.node, started, functions, runtimes };
         self.services.tms.call(register).await.map_err(Error::call("register the node"))?;
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! What is checked before a task is leased: whatever is wrong here leaves the task as it was.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use executor::{Function, PayloadRule};
+use executor::PayloadRule;
 use types::file::PinnedFile;
-use types::function::{FunctionRef, Named};
+use types::function::{Code, FunctionRef, Named};
 use types::id::{FileId, TaskId};
 use types::secret::Secret;
 use types::task::Status;
@@ -15,13 +14,14 @@ use types::wire::tdfs_internal;
 use types::wire::tms_internal::{FoundTask, GetTask, Response as TmsResponse};
 
 use crate::Error;
+use crate::code::{Callee, Pinned};
 use crate::error::unexpected;
 use crate::node::{Fns, reference};
 
 /// What is to run: a task that was checked, before it is leased.
 pub(crate) struct Plan {
     pub(crate) task_id: TaskId,
-    pub(crate) function: Arc<dyn Function>,
+    pub(crate) function: Callee,
     pub(crate) payload: Option<Secret>,
     pub(crate) inputs: Vec<PinnedFile>,
     pub(crate) creator: UserId,
@@ -43,7 +43,7 @@ impl Fns {
         if task.status != Status::Ready {
             return Err(Error::NotReady { task: request.task_id, status: task.status });
         }
-        let function = self.function(&manifest.function)?;
+        let function = self.function(&manifest.function, manifest.code)?;
         let mut plan = Plan {
             task_id: request.task_id,
             function,
@@ -69,10 +69,19 @@ impl Fns {
     }
 
     /// The very code that the parties agreed on.
-    fn function(&self, wanted: &FunctionRef) -> Result<Arc<dyn Function>, Error> {
+    fn function(&self, wanted: &FunctionRef, code: Option<Code>) -> Result<Callee, Error> {
         let other = || Error::OtherVersion { wanted: format!("{}@{}", wanted.name, wanted.version) };
-        let function = self.registry.get(&format!("{}@{}", wanted.name, wanted.version)).ok_or_else(other)?;
-        if reference(function.interface()) == *wanted { Ok(function.clone()) } else { Err(other()) }
+        match code {
+            None => {
+                let found = self.registry.get(&format!("{}@{}", wanted.name, wanted.version));
+                let exact = found.filter(|function| reference(function.interface()) == *wanted);
+                Ok(Callee::BuiltIn(exact.ok_or_else(other)?.clone()))
+            }
+            Some(code) => {
+                let suits = self.codes.as_ref().is_some_and(|codes| codes.suits(wanted, &code));
+                if suits { Ok(Callee::User(Box::new(Pinned::new(wanted, code)))) } else { Err(other()) }
+            }
+        }
     }
 
     /// Where a function says so, its payload names the one input that it is to see.

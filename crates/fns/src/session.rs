@@ -9,11 +9,12 @@
 //! lost, or the node stops; whatever the end, it is reported, and when even that fails the lease lapses.
 
 use std::future::Future;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use executor::{Failure, Limits, Output, ResultRule, StopSignal, Stopped};
+use executor::{Failure, Function, Limits, Output, ResultRule, StopSignal, Stopped};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use types::file::{AllowPolicy, Format, PinnedFile, TaskFile};
@@ -27,6 +28,7 @@ use types::wire::tms_internal::{RenewLease, Response as TmsResponse, UpdateTask}
 use types::wire::{kms, tdfs_internal};
 
 use crate::Error;
+use crate::code::Callee;
 use crate::error::unexpected;
 use crate::files::{
     self, Content, Declared, Input, Outputs, Place, Renew, Room, RunFiles, Sealing, SendError, Source, Store, Unsettled,
@@ -113,6 +115,7 @@ impl Session {
     }
 
     async fn work(&self) -> Result<Done, Error> {
+        let function = self.function().await?;
         let mut inputs = Vec::with_capacity(self.plan.inputs.len());
         let mut room = Room::new(self.node.settings.file_bytes);
         for input in &self.plan.inputs {
@@ -120,7 +123,7 @@ impl Session {
             (opened, room) = self.open(input, room).await?;
             inputs.push(opened);
         }
-        let (result, outputs) = self.execute(inputs).await?;
+        let (result, outputs) = self.execute(function, inputs).await?;
         let mut done = Done { result, ..Done::default() };
         for (output, content) in outputs {
             let file = self.keep(output, content).await?;
@@ -133,6 +136,65 @@ impl Session {
             done.result = file.to_string();
         }
         Ok(done)
+    }
+
+    /// What is to run: for a user's function, the pinned code, which is fetched unless it ran here before.
+    async fn function(&self) -> Result<Arc<dyn Function>, Error> {
+        let (pinned, codes) = match (&self.plan.function, &self.node.codes) {
+            (Callee::BuiltIn(function), _) => return Ok(function.clone()),
+            (Callee::User(pinned), Some(codes)) => (pinned.clone(), codes.clone()),
+            (Callee::User(pinned), None) => {
+                return Err(Error::OtherVersion { wanted: pinned.interface.reference() });
+            }
+        };
+        let found = self.blocking({
+            let (pinned, codes) = (pinned.clone(), codes.clone());
+            move || codes.find(&pinned)
+        });
+        let program = match found.await? {
+            Some(program) => program,
+            None => {
+                let code = self.code(&pinned.code.file).await?;
+                self.blocking(move || codes.load(&pinned, &code)).await?
+            }
+        };
+        Ok(Arc::new(program?))
+    }
+
+    /// Reads a user's code: exactly the bytes that were pinned.
+    async fn code(&self, file: &PinnedFile) -> Result<Vec<u8>, Error> {
+        if file.file_size > self.node.settings.code_bytes {
+            let reason = format!("code of at most {} bytes is taken", self.node.settings.code_bytes);
+            return Err(Error::Input { file: file.file_id.clone(), reason });
+        }
+        let (mut input, _) = self.open(file, Room::new(self.node.settings.code_bytes)).await?;
+        let (stop, id) = (self.stop.clone(), file.file_id.clone());
+        self.blocking(move || {
+            let mut code = Vec::new();
+            let read = input.read().and_then(|mut from| from.read_to_end(&mut code));
+            // What is wrong with the file says more than that it could not be read.
+            input.settle(&|| stop.check()).map_err(|problem| Error::read(&id, problem))?;
+            read.map_err(Error::io("read a function's code"))?;
+            Ok(code)
+        })
+        .await?
+    }
+
+    fn limits(&self) -> Limits {
+        let settings = &self.node.settings;
+        let limits = Limits {
+            wall: self.deadline.saturating_duration_since(Instant::now()),
+            output_bytes: settings.output_bytes,
+            whole_bytes: settings.file_bytes,
+            memory: settings.memory_bytes,
+            cpu: settings.cpu,
+            outputs: settings.outputs,
+            ..Limits::default()
+        };
+        match &self.plan.function {
+            Callee::BuiltIn(_) => limits,
+            Callee::User(pinned) => limits.lowered(&pinned.code.declaration.limits),
+        }
     }
 
     /// Opens one input: exactly the bytes that were consented to.
@@ -173,15 +235,10 @@ impl Session {
     }
 
     /// Runs the function, and sees to it that its inputs are what was declared before anything of it is used.
-    async fn execute(&self, inputs: Vec<Input>) -> Result<(String, Outputs), Error> {
-        let (function, payload, stop) = (self.plan.function.clone(), self.plan.payload.clone(), self.stop.clone());
+    async fn execute(&self, function: Arc<dyn Function>, inputs: Vec<Input>) -> Result<(String, Outputs), Error> {
+        let (payload, stop) = (self.plan.payload.clone(), self.stop.clone());
         let (time_limit, deadline) = (self.plan.time_limit, self.deadline);
-        let limits = Limits {
-            wall: self.deadline.saturating_duration_since(Instant::now()),
-            output_bytes: self.node.settings.output_bytes,
-            whole_bytes: self.node.settings.file_bytes,
-            ..Limits::default()
-        };
+        let limits = self.limits();
         let (spool, pinned) = (self.node.spool.clone(), self.plan.inputs.clone());
         self.blocking(move || {
             let mut files = RunFiles::new(inputs, spool);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use executor::{Function, Registry, RegistryError};
 use rpc::Client;
 use rpc::courier::Courier;
-use rpc::host::{Host, HostError};
+use rpc::host::{Host, HostError, Standing};
 use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
 use rpc::tls::TlsError;
 use types::service::{Api as Port, Role};
 
+use crate::code::Codes;
 use crate::{Api, Error, Fns, Services, Settings};
 
 /// Why a function node does not serve.
@@ -59,7 +60,7 @@ pub async fn start_with(
     functions: impl IntoIterator<Item = Arc<dyn Function>>,
 ) -> Result<Arc<Fns>, StartError> {
     let bound = host.bind(Port::FnsExternal).await?;
-    let credentials = host.join(Role::Fns).await?.credentials;
+    let Standing { credentials, sealing_key } = host.join(Role::Fns).await?;
     let together = neighbours.tms.is_some();
     let services = Services {
         tms: neighbours.tms.unwrap_or_else(|| host.client(&credentials)),
@@ -68,7 +69,10 @@ pub async fn start_with(
         courier: Arc::new(Courier::for_stores(host.config().collateral.ca_file.as_deref()).map_err(StartError::Roots)?),
     };
     let registry = Registry::new(functions)?;
-    let fns = Arc::new(Fns::new(registry, services, Settings::from(host.config())));
+    let settings = Settings::from(host.config());
+    let codes = Codes::open(&settings.data_dir, sealing_key, settings.code_bytes);
+    let codes = codes.inspect_err(|error| tracing::warn!(%error, "this node runs no users' code"));
+    let fns = Arc::new(Fns::new(registry, codes.ok(), services, settings));
     if together {
         fns.register(true).await.map_err(StartError::Register)?;
     }

@@ -64,7 +64,7 @@ enum Command {
     Kms(kms::Args),
     /// Compare records, keys and ciphertext, and remove what belongs to nothing.
     Fsck(fsck::Args),
-    /// Show the functions that tasks can run.
+    /// Show the functions that tasks can run; test, register and disable your own.
     Function(function::Args),
     /// Measure what runs.
     Attest(attestation::Args),
@@ -102,7 +102,7 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::Task(args) => task::run(args, output).await,
         Command::Kms(args) => kms::run(args, output).await,
         Command::Fsck(args) => fsck::run(args, output).await,
-        Command::Function(args) => function::run(&args, output),
+        Command::Function(args) => function::run(args, output).await,
         Command::Attest(args) => attestation::run(args, output).await,
         Command::Manifest(args) => manifest::run(&args, output),
         Command::Call(args) => call::run(args).await,

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use client::{ConnectError, FileError, RequestError, TaskError};
+use client::{ConnectError, FileError, FunctionError, RequestError, TaskError};
 use identity::OperateError;
 use rpc::config::ConfigError;
 use rpc::host::HostError;
@@ -189,6 +189,9 @@ fn judge(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
     }
     if let Some(error) = cause.downcast_ref::<TaskError>() {
         return Some(Verdict::of_request(error.request(), error.help()));
+    }
+    if let Some(error) = cause.downcast_ref::<FunctionError>() {
+        return Some(Verdict::of_request(Some(error.request()), error.request().help()));
     }
     if let Some(error) = cause.downcast_ref::<FileError>() {
         return Some(match error {

@@ -166,6 +166,13 @@ impl Flags {
         Ok(Teehouse::connect(self.sources()?.settings()?)?)
     }
 
+    /// As [`connect`](Self::connect), where the settings name a user at all.
+    pub(crate) fn connect_if_named(self) -> anyhow::Result<Option<Teehouse>> {
+        let sources = self.sources()?;
+        let named = sources.layers.iter().any(|layer| layer.user.is_some());
+        named.then(|| Ok(Teehouse::connect(sources.settings()?)?)).transpose()
+    }
+
     /// Every source of settings, read.
     pub(crate) fn sources(self) -> Result<Sources, SettingsError> {
         self.sources_in(variable)

@@ -276,7 +276,7 @@ async fn list(user: &Teehouse, long: bool, output: &Output) -> anyhow::Result<()
     Ok(())
 }
 
-fn read_payload(payload: Secret) -> anyhow::Result<Secret> {
+pub(crate) fn read_payload(payload: Secret) -> anyhow::Result<Secret> {
     let Some(path) = payload.expose().strip_prefix('@') else { return Ok(payload) };
     let text = fs::read_to_string(path).with_context(|| format!("the payload file {path} can't be read"))?;
     Ok(Secret::new(text))

@@ -251,7 +251,7 @@ impl Tms {
             collaborator_list: task.collaborators,
             task_result_file_id: task.result_file,
             error: task.error,
-            function: Some(task.function),
+            function: task.code.is_some().then_some(task.function),
         })
     }
 

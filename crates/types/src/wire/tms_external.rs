@@ -360,7 +360,7 @@ pub struct TaskInfo {
     /// Why a failed task failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FailureReason>,
-    /// The exact code that was pinned when the task was created.
+    /// Of a user's function: the exact code that was pinned when the task was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function: Option<FunctionRef>,
 }
