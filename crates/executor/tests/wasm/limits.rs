@@ -25,9 +25,8 @@ fn grows_by(pages: u64) -> Vec<u8> {
 #[test]
 fn memory_is_limited() {
     let pages = |ran: Ran| ran.map(|outcome| outcome.usage.expect("usage").memory / PAGE);
-    // One page for the program, and one that the adapter allocates.
     let bare = pages(run_code(&grows_by(0), &free())).expect("a finished run");
-    assert!((1..=3).contains(&bare), "{bare}");
+    assert_eq!(bare, 1);
     let peak = run_code(&grows_by(10), &free()).expect("a finished run").usage.expect("usage").memory;
     let at = |memory| Limits { memory, ..free() };
     assert_eq!(pages(run_code(&grows_by(10), &at(peak))).expect("a finished run"), bare + 10);
@@ -42,6 +41,20 @@ fn tables_count_as_memory() {
     let limits = Limits { memory: 1 << 20, ..free() };
     check(run_code(&table(60_000), &limits), "");
     check_limit(run_code(&table(1_000_000), &limits), Limit::Memory(1 << 20));
+}
+
+#[test]
+fn a_program_that_hears_no_from_malloc_can_go_on() {
+    let limits = Limits { memory: 32 << 20, ..free() };
+    let outcome = probe_under("allocate -1", &limits).expect("a finished run");
+    let mebibytes: u64 = outcome.result.trim_end().parse().expect("a number");
+    assert!((20..32).contains(&mebibytes), "{mebibytes}");
+    let used = outcome.usage.expect("usage").memory;
+    assert!(used <= 32 << 20 && used > 28 << 20, "{used}");
+    check_words(
+        probe_under("allocate -1 complain full exit 3", &limits),
+        "the function exited with status 3, after it was refused more than 33554432 bytes of memory:\nfull",
+    );
 }
 
 #[test]
@@ -122,8 +135,7 @@ fn the_result_is_limited() {
 
 #[test]
 fn open_files_are_limited() {
-    // The adapter's own limit of a program of preview 1.
-    check(probe("descriptors"), "ENOMEM many");
+    check(probe("descriptors"), "EMFILE many");
 }
 
 #[test]
@@ -137,13 +149,13 @@ fn calls_are_limited_in_depth() {
 
 #[test]
 fn traps_and_exits_are_told_with_standard_error() {
-    check_words(probe("exit 3"), "the function exited with an error");
-    check_words(probe("complain one complain two exit 4"), "the function exited with an error:\none\ntwo");
+    check_words(probe("exit 3"), "the function exited with status 3");
+    check_words(probe("complain one complain two exit 4"), "the function exited with status 4:\none\ntwo");
     let trapped = "the function trapped: wasm `unreachable` instruction executed";
     check_words(probe("trap"), trapped);
     check_words(probe("complain oh trap"), &format!("{trapped}:\noh"));
     check(probe("complain unheard exit 0"), "");
-    check_words(probe("nonsense"), "the function exited with an error:\nwhat is nonsense?");
+    check_words(probe("nonsense"), "the function exited with status 2:\nwhat is nonsense?");
     check_words(run_code(&command("", "(func $s unreachable) (start $s)"), &free()), trapped);
     let divides = command("(drop (i32.div_u (i32.const 1) (i32.const 0)))", "");
     check_words(run_code(&divides, &free()), "the function trapped: integer divide by zero");
