@@ -163,6 +163,51 @@ fn traps_and_exits_are_told_with_standard_error() {
     check_words(run_code(&outside, &free()), "the function trapped: out of bounds memory access");
 }
 
+/// A command that calls a function of preview 1 and traps unless it answers `errno`.
+fn calls(name: &str, arguments: &[u32], errno: u32) -> Vec<u8> {
+    let parameters = "i32 ".repeat(arguments.len());
+    let values: Vec<String> = arguments.iter().map(|value| format!("(i32.const {value})")).collect();
+    let import =
+        format!(r#"(import "wasi_snapshot_preview1" "{name}" (func $call (param {parameters}) (result i32)))"#);
+    let body = format!("(if (i32.ne (call $call {}) (i32.const {errno})) (then unreachable))", values.join(" "));
+    command(&body, &import)
+}
+
+#[test]
+fn addresses_outside_of_memory_end_the_run() {
+    const FAR: u32 = 0xffff_fff0;
+    for (name, arguments) in [
+        ("fd_write", &[1, FAR, 1, 0][..]),
+        ("fd_write", &[1, 65_529, 1, 0]),
+        ("fd_read", &[0, FAR, 1, 0]),
+        ("random_get", &[65_535, 2]),
+        ("args_get", &[FAR, 0]),
+        ("args_sizes_get", &[0, 65_533]),
+        ("poll_oneoff", &[FAR, 0, 1, 0]),
+        ("path_filestat_get", &[3, 0, FAR, 40, 0]),
+        ("path_readlink", &[3, 65_000, 1000, 0, 0, 0]),
+    ] {
+        let words = "the function trapped: it passed an address outside its memory";
+        check_words(run_code(&calls(name, arguments, 0), &free()), words);
+    }
+}
+
+#[test]
+fn lists_in_one_call_are_limited() {
+    const INVALID: u32 = 28;
+    check(run_code(&calls("fd_write", &[2, 0, 1024, 0], 0), &free()), "");
+    for (name, arguments) in [
+        ("fd_write", [2, 0, 1025, 0]),
+        ("fd_write", [2, 0, u32::MAX, 0]),
+        ("fd_read", [0, 0, 1025, 0]),
+        ("poll_oneoff", [0, 0, 1025, 0]),
+        ("poll_oneoff", [0, 0, u32::MAX, 0]),
+        ("poll_oneoff", [0, 0, 0, 0]),
+    ] {
+        check(run_code(&calls(name, &arguments, INVALID), &free()), "");
+    }
+}
+
 #[test]
 fn a_failed_run_leaves_no_output() {
     let mut files = MemoryFiles::new([&b"left"[..]]);

@@ -16,6 +16,8 @@ use super::split;
 const RIGHTS: u64 = (1 << 30) - 1;
 /// `fdflags`: writes go to the end.
 const APPEND: u32 = 1;
+/// `IOV_MAX` of Linux.
+const MOST_PIECES: u32 = 1024;
 
 type Done = Result<(), Refusal>;
 
@@ -114,6 +116,7 @@ pub(super) async fn read(
     (pieces, count): (u32, u32),
     at: u32,
 ) -> Done {
+    check_count(count)?;
     let host = caller.data_mut();
     let entry = host.fds.0.get(&fd).ok_or(ErrorCode::BadDescriptor)?;
     let mut source = entry.source(host, offset)?;
@@ -154,6 +157,7 @@ impl Host {
         pieces: (u32, u32),
         at: u32,
     ) -> Result<u32, Refusal> {
+        check_count(pieces.1)?;
         let mut written = 0_u32;
         for index in 0..pieces.1 {
             let (address, length) = guest.piece(pieces.0, index)?;
@@ -331,6 +335,11 @@ impl Host {
         guest.put(buffer, &records)?;
         guest.put_u32(at, u32::try_from(records.len()).unwrap_or(u32::MAX))
     }
+}
+
+/// POSIX systems take no more pieces at once; each costs the host more than the guest.
+fn check_count(pieces: u32) -> Done {
+    if pieces <= MOST_PIECES { Ok(()) } else { Err(ErrorCode::Invalid.into()) }
 }
 
 /// Whether `fdflags` ask for writing at the end.
