@@ -20,8 +20,8 @@ use crate::Interface;
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Runs that start from memory set aside, at a time; others take theirs from the system, which costs them some ten
-    /// microseconds. Each takes 16 GiB of address space and, once used, the memory of the largest small program in it.
-    /// 0 for none.
+    /// microseconds. Each takes 8.5 GiB of address space and, once used, up to 6 MiB of memory, nearly all of it stack of
+    /// programs that nest their calls deeply. 0 for none.
     pub slots: u32,
     /// The largest code, in bytes. Compiling takes about 3 s and 100 MiB for each MiB.
     pub code_bytes: usize,
