@@ -122,6 +122,9 @@ fn main() {
     for (number, seed) in file_stream().into_iter().enumerate() {
         write("file_stream", number, &seed);
     }
+    write("wasm", 0, include_bytes!("../../crates/executor/tests/wasm/probe.wasm"));
+    write("wasm", 1, b"\0asm\x01\0\0\0");
+    write("wasm", 2, b"\0asm\x0d\0\x01\0");
     for (number, text) in root_texts().into_iter().enumerate() {
         write("root_file", number, &text);
     }

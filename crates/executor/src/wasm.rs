@@ -2,17 +2,16 @@
 //!
 //! ```text
 //! Engine::inspect(code) ─▶ Inspection | Refused           at registration: cheap, compiles nothing
-//! Engine::load(code, …) ─▶ Program | Refused              wrapped (preview 1), compiled or from the cache, linked
+//! Engine::load(code, …) ─▶ Program | Refused              compiled or from the cache, and linked
 //! run(&program, …)      ─▶ Outcome | Failure              as for every Function: the same limits, streams, stop signal
 //! ```
 //!
-//! There is one form inside: a WASI 0.2 component that exports `wasi:cli/run`. A preview 1 command is wrapped with
-//! wasmtime's adapter when it is loaded. The host's side of WASI is our own, so that what is not written here cannot be
-//! reached: no network, no environment, no file of the machine. `wasm::tree` says which paths there are.
+//! Code is a WASI 0.2 component that exports `wasi:cli/run`, or a WASI preview 1 command. The host's side of both is our
+//! own, over the same tree of files, so that what is not written here cannot be reached: no network, no environment, no
+//! file of the machine. `wasm::tree` says which paths there are.
 //!
 //! A run stays on the thread that called [`run`](crate::run), blocking there; `door` says how.
 
-mod adapt;
 mod bindings;
 mod cache;
 mod cli;
@@ -30,6 +29,7 @@ mod inspect;
 mod kept;
 mod memory;
 mod poll;
+mod preview1;
 mod program;
 mod random;
 mod reader;

@@ -18,10 +18,10 @@ use crate::Limit;
 pub(super) enum Exit {
     /// With status 0.
     Well,
-    /// With another one, which the adapter of preview 1 does not tell.
+    /// With another one, which it did not tell.
     Badly,
     /// With this one.
-    Status(u8),
+    Status(u32),
 }
 
 impl fmt::Display for Exit {
@@ -66,7 +66,7 @@ impl exit::Host for Host {
     }
 
     fn exit_with_code(&mut self, status: u8) -> wasmtime::Result<()> {
-        Err(if status == 0 { Exit::Well } else { Exit::Status(status) }.into())
+        Err(if status == 0 { Exit::Well } else { Exit::Status(u32::from(status)) }.into())
     }
 }
 

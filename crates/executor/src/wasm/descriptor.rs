@@ -27,6 +27,19 @@ impl Descriptor {
         Self { node, flags: DescriptorFlags::READ, reader: None }
     }
 
+    pub(super) fn node(&self) -> Node {
+        self.node
+    }
+
+    /// The output behind it, if it was opened for writing.
+    pub(super) fn output(&self) -> Result<Output, ErrorCode> {
+        match self.node {
+            Node::Output(output) if self.flags.contains(DescriptorFlags::WRITE) => Ok(output),
+            node if node.is_directory() => Err(ErrorCode::IsDirectory),
+            _ => Err(ErrorCode::BadDescriptor),
+        }
+    }
+
     fn file(node: Node, flags: DescriptorFlags) -> Self {
         let reader = match node {
             Node::Input(input) => Some(SharedReader::new(input)),
@@ -41,14 +54,9 @@ impl Host {
         Ok(self.table.get(descriptor)?.node)
     }
 
-    fn walk(&self, from: &Resource<Descriptor>, path: &str) -> Result<Node, FileFault> {
-        Ok(self.tree.walk(self.node(from)?, path)?)
-    }
-
     /// Where `path` leads, if something is there.
     fn find(&self, from: &Resource<Descriptor>, path: &str) -> Result<Node, FileFault> {
-        let node = self.walk(from, path)?;
-        if self.tree.exists(node) { Ok(node) } else { Err(ErrorCode::NoEntry.into()) }
+        Ok(self.tree.find(self.node(from)?, path)?)
     }
 
     fn describe(&self, node: Node) -> DescriptorStat {
@@ -62,28 +70,45 @@ impl Host {
         }
     }
 
-    /// The output behind a descriptor that was opened for writing.
     fn writable(&self, descriptor: &Resource<Descriptor>) -> Result<Output, FileFault> {
-        match self.table.get(descriptor)? {
-            Descriptor { node: Node::Output(output), flags, .. } if flags.contains(DescriptorFlags::WRITE) => {
-                Ok(*output)
-            }
-            Descriptor { node, .. } if node.is_directory() => Err(ErrorCode::IsDirectory.into()),
-            _ => Err(ErrorCode::BadDescriptor.into()),
-        }
+        Ok(self.table.get(descriptor)?.output()?)
     }
 
     fn source(&self, descriptor: &Resource<Descriptor>, position: u64) -> Result<Source, FileFault> {
-        let open = self.table.get(descriptor)?;
+        Ok(self.source_of(self.table.get(descriptor)?, position)?)
+    }
+
+    /// What is read through a descriptor from some place on.
+    pub(super) fn source_of(&self, open: &Descriptor, position: u64) -> Result<Source, ErrorCode> {
         match (open.node, &open.reader) {
             (_, Some(reader)) => Ok(Source::Input { reader: reader.clone(), position }),
             (Node::Script(script), _) => {
                 Ok(Source::Script { content: self.tree.scripts[script].content.clone(), position })
             }
             // What was written is its recipient's.
-            (Node::Output(_), _) => Err(ErrorCode::NotPermitted.into()),
-            _ => Err(ErrorCode::IsDirectory.into()),
+            (Node::Output(_), _) => Err(ErrorCode::NotPermitted),
+            _ => Err(ErrorCode::IsDirectory),
         }
+    }
+
+    /// Opens what `path` leads to.
+    pub(super) async fn open(
+        &mut self,
+        from: Node,
+        path: &str,
+        how: OpenFlags,
+        flags: DescriptorFlags,
+    ) -> Result<Descriptor, FileFault> {
+        let node = match self.tree.walk(from, path) {
+            // Nothing can be created but outputs.
+            Err(ErrorCode::NoEntry) if how.contains(OpenFlags::CREATE) => return Err(ErrorCode::NotPermitted.into()),
+            node => node?,
+        };
+        match node {
+            Node::Output(output) => self.open_output(output, how, flags).await?,
+            node => check_open(node, how, flags)?,
+        }
+        Ok(Descriptor::file(node, flags))
     }
 
     async fn open_output(&mut self, output: Output, how: OpenFlags, flags: DescriptorFlags) -> Result<(), FileFault> {
@@ -257,18 +282,8 @@ impl HostDescriptor for Host {
         how: OpenFlags,
         flags: DescriptorFlags,
     ) -> Result<Resource<Descriptor>, FileFault> {
-        let node = match self.walk(&from, &path) {
-            // Nothing can be created but outputs.
-            Err(FileFault::Code(ErrorCode::NoEntry)) if how.contains(OpenFlags::CREATE) => {
-                return Err(ErrorCode::NotPermitted.into());
-            }
-            node => node?,
-        };
-        match node {
-            Node::Output(output) => self.open_output(output, how, flags).await?,
-            node => check_open(node, how, flags)?,
-        }
-        Ok(self.table.push(Descriptor::file(node, flags))?)
+        let descriptor = self.open(self.node(&from)?, &path, how, flags).await?;
+        Ok(self.table.push(descriptor)?)
     }
 
     fn readlink_at(&mut self, from: Resource<Descriptor>, path: String) -> Result<String, FileFault> {

@@ -5,15 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use types::digest::Digest;
-use wasmtime::component::Component;
 
-use super::adapt::adapt;
-use super::bindings::FunctionPre;
 use super::cache::{CodeCache, CodeKey};
-use super::compiled::Compiled;
-use super::flavour::Flavour;
-use super::host::Host;
-use super::inspect::{self, Inspection, Kind};
+use super::compiled::{Code, Compiled};
+use super::flavour::{Flavour, Linked};
+use super::inspect::{self, Inspection};
 use super::kept::Kept;
 use super::program::Program;
 use super::ticker::Ticker;
@@ -24,8 +20,8 @@ use crate::Interface;
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// Runs that start from memory set aside, at a time; others take theirs from the system, which costs them some ten
-    /// microseconds. Each takes 16 GiB of address space and, once used, the memory of the largest small program in it.
-    /// 0 for none.
+    /// microseconds. Each takes 8.5 GiB of address space and, once used, up to 6 MiB of memory, nearly all of it stack of
+    /// programs that nest their calls deeply. 0 for none.
     pub slots: u32,
     /// The largest code, in bytes. Compiling takes about 3 s and 100 MiB for each MiB.
     pub code_bytes: usize,
@@ -58,9 +54,9 @@ struct Inner {
 
 /// Code that is ready to run.
 pub(super) struct Loaded {
-    component: Component,
-    pooled: Option<FunctionPre<Host>>,
-    plain: OnceLock<FunctionPre<Host>>,
+    code: Code,
+    pooled: Option<Linked>,
+    plain: OnceLock<Linked>,
 }
 
 impl Engine {
@@ -115,7 +111,7 @@ impl Engine {
     }
 
     /// What to start for the run that `others` run beside.
-    pub(super) fn place<'a>(&self, loaded: &'a Loaded, others: usize) -> wasmtime::Result<&'a FunctionPre<Host>> {
+    pub(super) fn place<'a>(&self, loaded: &'a Loaded, others: usize) -> wasmtime::Result<&'a Linked> {
         let free = others < self.0.options.slots as usize;
         match &loaded.pooled {
             Some(pooled) if free => Ok(pooled),
@@ -135,45 +131,34 @@ impl Inner {
     }
 
     fn compile(&self, code: &[u8], digest: Digest) -> Result<(Loaded, usize), Refused> {
-        let adapted = match inspect::inspect(code, self.options.code_bytes)?.kind {
-            Kind::Component => None,
-            Kind::Module => Some(self.adapted(code)?),
-        };
-        let component = adapted.as_deref().unwrap_or(code);
-        let compiled = Compiled::compile(&self.plain.engine, component).map_err(unloadable)?;
+        let kind = inspect::inspect(code, self.options.code_bytes)?.kind;
+        let compiled = Compiled::compile(&self.plain.engine, kind, code).map_err(unloadable)?;
         let linked = self.link(&compiled).map_err(unloadable)?;
         self.cache.put(&self.key(digest), compiled.bytes());
         Ok(linked)
-    }
-
-    /// A module's own metadata can give the component more imports than the module has.
-    fn adapted(&self, module: &[u8]) -> Result<Vec<u8>, Refused> {
-        let component = adapt(module)?;
-        inspect::inspect(&component, usize::MAX)?;
-        Ok(component)
     }
 
     /// Loads it for the pool if it fits there.
     fn link(&self, compiled: &Compiled) -> wasmtime::Result<(Loaded, usize)> {
         let bytes = compiled.bytes().len();
         if let Some(flavour) = &self.pooled
-            && let Ok(component) = compiled.load(&flavour.engine)
+            && let Ok(code) = compiled.load(&flavour.engine)
         {
-            let pooled = Some(flavour.link(&component)?);
-            return Ok((Loaded { component, pooled, plain: OnceLock::new() }, bytes));
+            let pooled = Some(flavour.link(&code)?);
+            return Ok((Loaded { code, pooled, plain: OnceLock::new() }, bytes));
         }
-        let component = compiled.load(&self.plain.engine)?;
-        let plain = OnceLock::from(self.plain.link(&component)?);
-        Ok((Loaded { component, pooled: None, plain }, bytes))
+        let code = compiled.load(&self.plain.engine)?;
+        let plain = OnceLock::from(self.plain.link(&code)?);
+        Ok((Loaded { code, pooled: None, plain }, bytes))
     }
 
     /// The program for memory from the system; loaded a second time when all slots are first taken.
-    fn plain<'a>(&self, loaded: &'a Loaded) -> wasmtime::Result<&'a FunctionPre<Host>> {
+    fn plain<'a>(&self, loaded: &'a Loaded) -> wasmtime::Result<&'a Linked> {
         if let Some(plain) = loaded.plain.get() {
             return Ok(plain);
         }
-        let component = Compiled::again(&loaded.component)?.load(&self.plain.engine)?;
-        let linked = self.plain.link(&component)?;
+        let code = Compiled::again(&loaded.code)?.load(&self.plain.engine)?;
+        let linked = self.plain.link(&code)?;
         Ok(loaded.plain.get_or_init(|| linked))
     }
 }

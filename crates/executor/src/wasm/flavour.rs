@@ -1,11 +1,15 @@
 //! The engine's two ways to give a guest memory, with the same settings otherwise, so that compiled code fits both.
 
-use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{
+    Config, Engine, ExternType, InstanceAllocationStrategy, InstancePre, Module, PoolingAllocationConfig, Store,
+};
 
 use super::bindings::{Function as Bindings, FunctionPre};
+use super::compiled::Code;
 use super::host::Host;
-use super::{EngineOptions, sockets};
+use super::inspect::Kind;
+use super::{EngineOptions, preview1, sockets};
 
 /// Bytes of stack for a guest's calls: what programs have by default on Linux, halved.
 pub(super) const GUEST_STACK: usize = 4 << 20;
@@ -23,7 +27,38 @@ const KEPT_BYTES: usize = 256 << 10;
 /// A wasmtime engine and what guests are linked with.
 pub(super) struct Flavour {
     pub(super) engine: Engine,
-    linker: Linker<Host>,
+    components: Linker<Host>,
+    modules: wasmtime::Linker<Host>,
+}
+
+/// Code that is linked: instantiating it looks nothing up.
+pub(super) enum Linked {
+    Module(InstancePre<Host>),
+    Component(FunctionPre<Host>),
+}
+
+impl Linked {
+    pub(super) fn engine(&self) -> &Engine {
+        match self {
+            Self::Module(pre) => pre.module().engine(),
+            Self::Component(pre) => pre.engine(),
+        }
+    }
+
+    /// Runs it from beginning to end.
+    pub(super) async fn run(&self, store: &mut Store<Host>) -> wasmtime::Result<Result<(), ()>> {
+        match self {
+            Self::Module(pre) => {
+                let instance = pre.instantiate_async(&mut *store).await?;
+                let start = instance.get_typed_func::<(), ()>(&mut *store, Kind::Module.entry())?;
+                start.call_async(store, ()).await.map(Ok)
+            }
+            Self::Component(pre) => {
+                let instance = pre.instantiate_async(&mut *store).await?;
+                instance.wasi_cli_run().call_run(store).await
+            }
+        }
+    }
 }
 
 impl Flavour {
@@ -41,16 +76,34 @@ impl Flavour {
 
     fn with(config: &Config) -> wasmtime::Result<Self> {
         let engine = Engine::new(config)?;
-        let mut linker = Linker::new(&engine);
-        Bindings::add_to_linker::<_, HasSelf<_>>(&mut linker, |host: &mut Host| host)?;
-        Ok(Self { engine, linker })
+        let mut components = Linker::new(&engine);
+        Bindings::add_to_linker::<_, HasSelf<_>>(&mut components, |host: &mut Host| host)?;
+        let mut modules = wasmtime::Linker::new(&engine);
+        preview1::add_to_linker(&mut modules)?;
+        Ok(Self { engine, components, modules })
     }
 
-    /// Links a component; fails if it imports what isn't there.
-    pub(super) fn link(&self, component: &Component) -> wasmtime::Result<FunctionPre<Host>> {
-        let mut linker = self.linker.clone();
-        sockets::deny(component, &self.engine, &mut linker)?;
-        FunctionPre::new(linker.instantiate_pre(component)?)
+    /// Links code; fails if it imports what isn't there.
+    pub(super) fn link(&self, code: &Code) -> wasmtime::Result<Linked> {
+        match code {
+            Code::Module(module) => {
+                check_start(module)?;
+                Ok(Linked::Module(self.modules.instantiate_pre(module)?))
+            }
+            Code::Component(component) => {
+                let mut linker = self.components.clone();
+                sockets::deny(component, &self.engine, &mut linker)?;
+                Ok(Linked::Component(FunctionPre::new(linker.instantiate_pre(component)?)?))
+            }
+        }
+    }
+}
+
+fn check_start(module: &Module) -> wasmtime::Result<()> {
+    let start = module.get_export(Kind::Module.entry());
+    match start.as_ref().and_then(ExternType::func) {
+        Some(start) if start.params().len() == 0 && start.results().len() == 0 => Ok(()),
+        _ => Err(wasmtime::Error::msg("`_start` is no function without parameters and results")),
     }
 }
 

@@ -9,6 +9,7 @@ use super::Sandbox;
 use super::clock::Clock;
 use super::door::Door;
 use super::memory::Memory;
+use super::preview1;
 use super::random::Random;
 use super::tail::Tail;
 use super::tree::{Script, Tree};
@@ -16,7 +17,7 @@ use crate::meter::Meter;
 use crate::{Invocation, ResultText};
 
 /// Descriptors, streams and the like that a guest may have at a time. A large input's stream costs its host 128 KiB.
-const HANDLES: usize = 512;
+pub(super) const HANDLES: usize = 512;
 
 /// The data of one store.
 pub(super) struct Host {
@@ -32,6 +33,8 @@ pub(super) struct Host {
     pub(super) random: Random,
     pub(super) tree: Tree,
     pub(super) door: Door,
+    /// Open files of a preview 1 command, by number.
+    pub(super) fds: preview1::Table,
     pub(super) memory: Memory,
 }
 
@@ -53,6 +56,7 @@ impl Host {
             random: Random::new(sandbox.randomness),
             tree: Tree { sizes, scripts, outputs: BTreeMap::new() },
             door: Door::default(),
+            fds: preview1::Table::new(),
             memory: Memory::new(invocation.meter().limits().memory),
         }
     }

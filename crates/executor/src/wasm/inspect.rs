@@ -1,17 +1,13 @@
 //! Looks at code without compiling it.
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use serde::Serialize;
-use wasi_preview1_component_adapter_provider::{
-    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as PREVIEW_1, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER as ADAPTER,
-};
 use wasmparser::{
     BinaryReaderError, ComponentExternalKind, ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures,
 };
 
-use super::{Refused, sockets};
+use super::{Refused, preview1, sockets};
 
 /// What code is, as far as it can be seen from outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -203,7 +199,7 @@ impl Surface {
 
     fn check_module(&self) -> Result<(), Refused> {
         for import in &self.imports {
-            let known = import.module == PREVIEW_1 && import.function && adapted().contains(&import.name);
+            let known = import.module == preview1::MODULE && import.function && preview1::has(&import.name);
             if !known {
                 return Err(Refused::Import { name: import.full_name(), hint: "only WASI preview 1" });
             }
@@ -249,12 +245,6 @@ fn is_there(name: &str) -> bool {
     interface(name).is_some_and(|name| INTERFACES.contains(&name) || name.starts_with(sockets::PACKAGE))
 }
 
-/// The functions of preview 1: what the adapter exports.
-fn adapted() -> &'static BTreeSet<String> {
-    static ADAPTED: OnceLock<BTreeSet<String>> = OnceLock::new();
-    ADAPTED.get_or_init(|| Surface::read(ADAPTER).map(|surface| surface.functions).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,13 +254,6 @@ mod tests {
         let world = include_str!("../../wit/world.wit");
         let imports = world.lines().filter_map(|line| line.trim().strip_prefix("import ")?.strip_suffix("@0.2.12;"));
         assert_eq!(imports.collect::<BTreeSet<_>>(), BTreeSet::from(INTERFACES));
-    }
-
-    #[test]
-    fn preview_1_is_what_the_adapter_has() {
-        for name in ["args_get", "fd_read", "fd_write", "path_open", "proc_exit", "random_get", "clock_time_get"] {
-            assert!(adapted().contains(name), "{name}");
-        }
     }
 
     #[test]

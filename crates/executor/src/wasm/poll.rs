@@ -18,7 +18,7 @@ pub enum Pollable {
 }
 
 impl Host {
-    fn is_ready(&self, pollable: Pollable) -> bool {
+    pub(super) fn is_ready(&self, pollable: Pollable) -> bool {
         match pollable {
             Pollable::Ready => true,
             Pollable::At(instant) => self.clock.reached(instant),
@@ -26,7 +26,7 @@ impl Host {
     }
 
     /// Waits until at least one of them is ready.
-    fn wait(&mut self, pollables: &[Pollable]) -> Result<(), Failure> {
+    pub(super) fn wait(&mut self, pollables: &[Pollable]) -> Result<(), Failure> {
         self.meter.check()?;
         let first = pollables.iter().map(|pollable| match pollable {
             Pollable::Ready => 0,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use wasmtime::{Store, UpdateDeadline};
 
-use super::bindings::FunctionPre;
 use super::door::drive;
 use super::ending;
 use super::engine::{Engine, Loaded};
+use super::flavour::Linked;
 use super::host::Host;
 use super::tree::Script;
 use super::watch::Watch;
@@ -44,9 +44,8 @@ impl Program {
         Ok(Self { scripts: scripts.into(), ..self })
     }
 
-    fn store(&self, pre: &FunctionPre<Host>, invocation: &Invocation<'_>) -> wasmtime::Result<Store<Host>> {
-        let engine = pre.engine();
-        let mut store = Store::new(engine, Host::new(invocation, self.sandbox, self.scripts.clone()));
+    fn store(&self, linked: &Linked, invocation: &Invocation<'_>) -> wasmtime::Result<Store<Host>> {
+        let mut store = Store::new(linked.engine(), Host::new(invocation, self.sandbox, self.scripts.clone()));
         store.limiter(|host| &mut host.memory);
         let watch = Watch::start(invocation.meter().clone());
         store.epoch_deadline_callback(move |_| {
@@ -69,20 +68,15 @@ impl Function for Program {
     fn run(&self, invocation: &mut Invocation<'_>) -> Result<String, Failure> {
         let running = self.engine.ticker().enter();
         let watch = Watch::start(invocation.meter().clone());
-        let pre = self.engine.place(&self.loaded, running.others).map_err(ending::of_host)?;
-        let mut store = self.store(pre, invocation).map_err(ending::of_host)?;
+        let linked = self.engine.place(&self.loaded, running.others).map_err(ending::of_host)?;
+        let mut store = self.store(linked, invocation).map_err(ending::of_host)?;
         let door = store.data().door.clone();
-        let ended = drive(call(pre, &mut store), &door, invocation);
+        let ended = drive(linked.run(&mut store), &door, invocation);
         let fuel = counts_fuel(&store).then(|| u64::MAX - store.get_fuel().unwrap_or(u64::MAX));
         let host = store.into_data();
         invocation.meter().note(Usage { cpu: watch.cpu(), memory: host.memory.peak(), fuel });
         ending::conclude(ended, host)
     }
-}
-
-async fn call(pre: &FunctionPre<Host>, store: &mut Store<Host>) -> wasmtime::Result<Result<(), ()>> {
-    let instance = pre.instantiate_async(&mut *store).await?;
-    instance.wasi_cli_run().call_run(store).await
 }
 
 fn counts_fuel(store: &Store<Host>) -> bool {

@@ -87,6 +87,32 @@ impl SharedReader {
         read
     }
 
+    /// Moves to `position`, for [`copy`](SharedReader::copy).
+    pub(super) async fn seek(&self, position: u64, door: &Door) -> Result<(), StreamFault> {
+        let mut reader = self.replace(None);
+        let moved = reader.at(position, door).await.map(drop);
+        self.replace(Some(reader));
+        moved
+    }
+
+    /// Fills `into` from where the reader is, as far as the input goes.
+    pub(super) fn copy(&self, into: &mut [u8]) -> Result<usize, StreamFault> {
+        let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = reader.open.as_mut().ok_or(StreamFault::Closed)?;
+        let mut copied = 0;
+        while copied < into.len() {
+            let there = open.stream.fill_buf()?;
+            let bytes = there.len().min(into.len() - copied);
+            if bytes == 0 {
+                break;
+            }
+            into[copied..copied + bytes].copy_from_slice(&there[..bytes]);
+            copied += bytes;
+            open.consume(bytes);
+        }
+        Ok(copied)
+    }
+
     fn replace(&self, reader: Option<Reader>) -> Reader {
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = reader.unwrap_or_else(|| Reader::new(place.input));

@@ -43,7 +43,7 @@ pub enum Refused {
     /// It exports no memory, which a preview 1 command must.
     #[error("the code exports no memory named `memory`")]
     NoMemory,
-    /// It could not be wrapped, compiled or linked.
+    /// It could not be compiled or linked.
     #[error("the code can't be loaded: {0}")]
     Unloadable(String),
 }

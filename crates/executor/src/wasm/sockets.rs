@@ -7,7 +7,10 @@ use wasmtime::component::types::{ComponentInstance, ComponentItem, Type};
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType, Val};
 use wasmtime::{Engine, StoreContextMut};
 
+use super::fault::Reported;
 use super::host::Host;
+use super::poll::Pollable;
+use super::streams::{Source, Target};
 use crate::Failure;
 
 /// What the imports that are denied have in common.
@@ -33,7 +36,7 @@ fn deny_instance(
 ) -> wasmtime::Result<()> {
     for (name, export) in instance.exports(engine) {
         match export.ty {
-            ComponentItem::Resource(_) => linker.resource(name, ResourceType::host::<Denied>(), |_, _| Ok(()))?,
+            ComponentItem::Resource(_) => linker.resource(name, resource(name), |_, _| Ok(()))?,
             ComponentItem::ComponentFunc(_) => {
                 linker.func_new(name, |mut store, ty, _, results| {
                     for (result, ty) in results.iter_mut().zip(ty.results()) {
@@ -46,6 +49,17 @@ fn deny_instance(
         }
     }
     Ok(())
+}
+
+/// The type of a resource: the network's own are all alike, others it takes from `wasi:io` under their names there.
+fn resource(name: &str) -> ResourceType {
+    match name {
+        "pollable" => ResourceType::host::<Pollable>(),
+        "input-stream" => ResourceType::host::<Source>(),
+        "output-stream" => ResourceType::host::<Target>(),
+        "error" => ResourceType::host::<Reported>(),
+        _ => ResourceType::host::<Denied>(),
+    }
 }
 
 fn refusal(store: &mut StoreContextMut<'_, Host>, ty: &Type) -> wasmtime::Result<Val> {

@@ -54,17 +54,23 @@ impl Host {
     }
 
     fn push(&mut self, stream: &Resource<Target>, bytes: &[u8]) -> Result<(), StreamFault> {
+        let target = self.write_to(*self.table.get(stream)?, bytes)?;
+        *self.table.get_mut(stream)? = target;
+        Ok(())
+    }
+
+    /// Writes all of `bytes`, and returns where the next ones go.
+    pub(super) fn write_to(&mut self, target: Target, bytes: &[u8]) -> Result<Target, StreamFault> {
         self.meter.check()?;
-        match *self.table.get(stream)? {
+        match target {
             Target::Result => self.stdout.write_all(bytes)?,
             Target::Errors => self.stderr.push(bytes),
             Target::Output { output, position } => {
                 let end = self.append(output, position, bytes)?;
-                let position = position.map(|_| end);
-                *self.table.get_mut(stream)? = Target::Output { output, position };
+                return Ok(Target::Output { output, position: position.map(|_| end) });
             }
         }
-        Ok(())
+        Ok(target)
     }
 
     /// Writes at the end of an output, where `position` must be if it is said, and returns the new end.

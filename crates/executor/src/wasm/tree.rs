@@ -82,6 +82,11 @@ impl Tree {
         }
     }
 
+    /// Where `path` leads, if something is there.
+    pub(super) fn find(&self, start: Node, path: &str) -> Result<Node, ErrorCode> {
+        self.walk(start, path).and_then(|node| if self.exists(node) { Ok(node) } else { Err(ErrorCode::NoEntry) })
+    }
+
     pub(super) fn exists(&self, node: Node) -> bool {
         !matches!(node, Node::Output(output) if !self.outputs.contains_key(&output))
     }

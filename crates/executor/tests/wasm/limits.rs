@@ -25,9 +25,8 @@ fn grows_by(pages: u64) -> Vec<u8> {
 #[test]
 fn memory_is_limited() {
     let pages = |ran: Ran| ran.map(|outcome| outcome.usage.expect("usage").memory / PAGE);
-    // One page for the program, and one that the adapter allocates.
     let bare = pages(run_code(&grows_by(0), &free())).expect("a finished run");
-    assert!((1..=3).contains(&bare), "{bare}");
+    assert_eq!(bare, 1);
     let peak = run_code(&grows_by(10), &free()).expect("a finished run").usage.expect("usage").memory;
     let at = |memory| Limits { memory, ..free() };
     assert_eq!(pages(run_code(&grows_by(10), &at(peak))).expect("a finished run"), bare + 10);
@@ -42,6 +41,20 @@ fn tables_count_as_memory() {
     let limits = Limits { memory: 1 << 20, ..free() };
     check(run_code(&table(60_000), &limits), "");
     check_limit(run_code(&table(1_000_000), &limits), Limit::Memory(1 << 20));
+}
+
+#[test]
+fn a_program_that_hears_no_from_malloc_can_go_on() {
+    let limits = Limits { memory: 32 << 20, ..free() };
+    let outcome = probe_under("allocate -1", &limits).expect("a finished run");
+    let mebibytes: u64 = outcome.result.trim_end().parse().expect("a number");
+    assert!((20..32).contains(&mebibytes), "{mebibytes}");
+    let used = outcome.usage.expect("usage").memory;
+    assert!(used <= 32 << 20 && used > 28 << 20, "{used}");
+    check_words(
+        probe_under("allocate -1 complain full exit 3", &limits),
+        "the function exited with status 3, after it was refused more than 33554432 bytes of memory:\nfull",
+    );
 }
 
 #[test]
@@ -122,8 +135,7 @@ fn the_result_is_limited() {
 
 #[test]
 fn open_files_are_limited() {
-    // The adapter's own limit of a program of preview 1.
-    check(probe("descriptors"), "ENOMEM many");
+    check(probe("descriptors"), "EMFILE many");
 }
 
 #[test]
@@ -137,18 +149,63 @@ fn calls_are_limited_in_depth() {
 
 #[test]
 fn traps_and_exits_are_told_with_standard_error() {
-    check_words(probe("exit 3"), "the function exited with an error");
-    check_words(probe("complain one complain two exit 4"), "the function exited with an error:\none\ntwo");
+    check_words(probe("exit 3"), "the function exited with status 3");
+    check_words(probe("complain one complain two exit 4"), "the function exited with status 4:\none\ntwo");
     let trapped = "the function trapped: wasm `unreachable` instruction executed";
     check_words(probe("trap"), trapped);
     check_words(probe("complain oh trap"), &format!("{trapped}:\noh"));
     check(probe("complain unheard exit 0"), "");
-    check_words(probe("nonsense"), "the function exited with an error:\nwhat is nonsense?");
+    check_words(probe("nonsense"), "the function exited with status 2:\nwhat is nonsense?");
     check_words(run_code(&command("", "(func $s unreachable) (start $s)"), &free()), trapped);
     let divides = command("(drop (i32.div_u (i32.const 1) (i32.const 0)))", "");
     check_words(run_code(&divides, &free()), "the function trapped: integer divide by zero");
     let outside = command("(drop (i32.load (i32.const 1000000)))", "");
     check_words(run_code(&outside, &free()), "the function trapped: out of bounds memory access");
+}
+
+/// A command that calls a function of preview 1 and traps unless it answers `errno`.
+fn calls(name: &str, arguments: &[u32], errno: u32) -> Vec<u8> {
+    let parameters = "i32 ".repeat(arguments.len());
+    let values: Vec<String> = arguments.iter().map(|value| format!("(i32.const {value})")).collect();
+    let import =
+        format!(r#"(import "wasi_snapshot_preview1" "{name}" (func $call (param {parameters}) (result i32)))"#);
+    let body = format!("(if (i32.ne (call $call {}) (i32.const {errno})) (then unreachable))", values.join(" "));
+    command(&body, &import)
+}
+
+#[test]
+fn addresses_outside_of_memory_end_the_run() {
+    const FAR: u32 = 0xffff_fff0;
+    for (name, arguments) in [
+        ("fd_write", &[1, FAR, 1, 0][..]),
+        ("fd_write", &[1, 65_529, 1, 0]),
+        ("fd_read", &[0, FAR, 1, 0]),
+        ("random_get", &[65_535, 2]),
+        ("args_get", &[FAR, 0]),
+        ("args_sizes_get", &[0, 65_533]),
+        ("poll_oneoff", &[FAR, 0, 1, 0]),
+        ("path_filestat_get", &[3, 0, FAR, 40, 0]),
+        ("path_readlink", &[3, 65_000, 1000, 0, 0, 0]),
+    ] {
+        let words = "the function trapped: it passed an address outside its memory";
+        check_words(run_code(&calls(name, arguments, 0), &free()), words);
+    }
+}
+
+#[test]
+fn lists_in_one_call_are_limited() {
+    const INVALID: u32 = 28;
+    check(run_code(&calls("fd_write", &[2, 0, 1024, 0], 0), &free()), "");
+    for (name, arguments) in [
+        ("fd_write", [2, 0, 1025, 0]),
+        ("fd_write", [2, 0, u32::MAX, 0]),
+        ("fd_read", [0, 0, 1025, 0]),
+        ("poll_oneoff", [0, 0, 1025, 0]),
+        ("poll_oneoff", [0, 0, u32::MAX, 0]),
+        ("poll_oneoff", [0, 0, 0, 0]),
+    ] {
+        check(run_code(&calls(name, &arguments, INVALID), &free()), "");
+    }
 }
 
 #[test]

@@ -23,8 +23,8 @@ static const char *name(int error) {
     case EEXIST: return "EEXIST";
     case EINVAL: return "EINVAL";
     case EISDIR: return "EISDIR";
+    case EMFILE: return "EMFILE";
     case ENOENT: return "ENOENT";
-    case ENOMEM: return "ENOMEM";
     case ENOTCAPABLE: return "ENOTCAPABLE";
     case ENOTDIR: return "ENOTDIR";
     case EPERM: return "EPERM";

@@ -10,7 +10,13 @@
     (alias outer 1 $network-type (type $n))
     (export "network" (type $network-again (eq $n)))
     (export "instance-network" (func (result (own $network-again))))))
-  (import "wasi:sockets/tcp@0.2.0" (instance $tcp (export "tcp-socket" (type (sub resource)))))
+  (import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type (sub resource)))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:sockets/tcp@0.2.0" (instance $tcp
+    (alias outer 1 $pollable (type $p))
+    (export "pollable" (type $pollable-again (eq $p)))
+    (export "tcp-socket" (type $socket (sub resource)))
+    (export "[method]tcp-socket.subscribe" (func (param "self" (borrow $socket)) (result (own $pollable-again))))))
   (alias export $tcp "tcp-socket" (type $tcp-socket))
   (import "wasi:sockets/tcp-create-socket@0.2.0" (instance $create
     (alias outer 1 $error-code (type $e))
