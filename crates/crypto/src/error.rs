@@ -23,6 +23,9 @@ pub enum BadKey {
     /// Not a PKCS#8 document with a private key of this algorithm.
     #[error("not a PKCS#8 private key for {0}")]
     Pkcs8(&'static str),
+    /// Not an unencrypted RSA private key of 2048 to 8192 bits, in PKCS#8 or PKCS#1.
+    #[error("not an unencrypted RSA private key of 2048 to 8192 bits (PKCS#8 or PKCS#1)")]
+    RsaPrivate,
     /// Not an RSA public key of 2048 bits or more.
     #[error("not an RSA public key of at least 2048 bits")]
     Rsa,

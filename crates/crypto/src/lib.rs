@@ -14,6 +14,8 @@
 //! | [`code`] | what names a function's exact code | FIPS 180-4 |
 //! | [`hpke`] | a short message for one key's holder | RFC 9180 |
 //! | [`shamir`] | k of n shares of a secret | Shamir 1979 |
+//! | [`message`] | opening a message under a caller's key: AES-128-GCM and AES-256-GCM | NIST SP 800-38D |
+//! | [`rsa`] | a party's RSA key signs | RFC 8017 |
 //! | [`sign`] | ECDSA P-256 and Ed25519 | FIPS 186-5, RFC 8032 |
 //! | [`tpm`] | a TPM's protected credentials | TPM 2.0 part 1, section 24 |
 //! | [`maker`] | what makers of platforms sign with, for tests in their place | FIPS 186-5, RFC 8017 |
@@ -30,7 +32,9 @@ pub mod kdf;
 pub mod key;
 pub mod mac;
 pub mod maker;
+pub mod message;
 pub mod random;
+pub mod rsa;
 pub mod seal;
 pub mod shamir;
 pub mod sign;

@@ -39,6 +39,11 @@ impl Failure {
     pub fn function(message: impl Into<String>) -> Self {
         Self::Function(message.into())
     }
+
+    /// What is wrong with a member of the payload, in words that do not quote it.
+    pub fn payload(member: &str, problem: &str) -> Self {
+        Self::Function(format!("payload: {member}: {problem}"))
+    }
 }
 
 /// Who stopped a function.

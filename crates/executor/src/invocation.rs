@@ -65,6 +65,11 @@ impl<'a> Invocation<'a> {
         Ok(OutputStream::new(self.files.create(output)?, self.meter.clone()))
     }
 
+    /// Bytes of memory that the run may take for what it works on: [`Limits::memory`](crate::Limits::memory).
+    pub fn memory_limit(&self) -> u64 {
+        self.meter.memory()
+    }
+
     /// A place to collect a result that is made of bytes, bounded as the result is.
     pub fn result(&self) -> ResultText {
         ResultText::new(self.meter.clone())

@@ -24,6 +24,7 @@ mod limits;
 pub mod memory;
 mod meter;
 mod panics;
+mod parameters;
 mod registry;
 mod run;
 mod stop;

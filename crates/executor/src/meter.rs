@@ -81,6 +81,11 @@ impl Meter {
         self.usage.get().copied()
     }
 
+    /// How much memory the run may take for what it works on.
+    pub(crate) fn memory(&self) -> u64 {
+        self.limits.memory
+    }
+
     pub(crate) fn written(&self) -> u64 {
         self.written.load(Relaxed)
     }

@@ -124,7 +124,8 @@ pub(crate) fn check_new(
     collaborators: &[UserId],
     files: usize,
 ) -> Result<(), Error> {
-    if info.function_type == FunctionType::Multiparty && collaborators.is_empty() {
+    let function_type = info.function_type.with_collaborators(collaborators.len());
+    if function_type == FunctionType::Multiparty && collaborators.is_empty() {
         let rule = format!("{} is for several parties and needs at least one collaborator", info.function.name);
         return Err(Error::field("collaborator_list", rule));
     }
@@ -134,14 +135,15 @@ pub(crate) fn check_new(
     if let Some(twice) = collaborators.iter().enumerate().find(|(at, user)| collaborators[..*at].contains(user)) {
         return Err(Error::field("collaborator_list", format!("{} is named twice", twice.1)));
     }
-    let parties_to_come = if info.function_type == FunctionType::Multiparty { collaborators.len() } else { 0 };
+    let parties_to_come = if function_type == FunctionType::Multiparty { collaborators.len() } else { 0 };
     FileRules::from(info).check(files, 0, parties_to_come)
 }
 
 impl Task {
     /// A new task; its shape was checked.
     pub(crate) fn new(new: NewTask<'_>, inputs: Vec<PinnedFile>) -> Self {
-        let needs_approval = new.function.function_type == FunctionType::Multiparty;
+        let function_type = new.function.function_type.with_collaborators(new.collaborators.len());
+        let needs_approval = function_type == FunctionType::Multiparty;
         let wall_ms = new.code.as_ref().and_then(|code| code.declaration.limits.wall_ms).unwrap_or(u64::MAX);
         let unapproved = |user_id| CollaboratorStatus { user_id, approved: false };
         Task {
@@ -149,7 +151,7 @@ impl Task {
             collaborators: new.collaborators.into_iter().map(unapproved).collect(),
             function: new.function.function.clone(),
             code: new.code,
-            function_type: new.function.function_type,
+            function_type,
             rules: FileRules::from(new.function),
             status: Status::initial(needs_approval),
             token: new.token,

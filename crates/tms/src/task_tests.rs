@@ -253,6 +253,20 @@ fn a_new_task_has_the_shape_that_its_function_declares() {
     }
 }
 
+/// With collaborators everyone agrees and brings files; without, nobody is asked.
+#[test]
+fn a_function_for_either_is_what_its_task_is() {
+    let either = info(FunctionType::Either, 2, Some(2), false);
+    check_shape(&either, &[], 2, None);
+    check_shape(&either, &[], 1, Some("files"));
+    check_shape(&either, &["a"], 1, None);
+    check_shape(&either, &["a"], 3, Some("files"));
+    let alone = task(&either, 0, 2);
+    assert_eq!((alone.status(), alone.function_type), (Status::Ready, FunctionType::Single));
+    let together = task(&either, 1, 1);
+    assert_eq!((together.status(), together.function_type), (Status::Created, FunctionType::Multiparty));
+}
+
 /// The last approval brings what is still missing of the fewest files.
 #[test]
 fn the_last_approval_completes_the_files() {

@@ -13,6 +13,20 @@ pub enum FunctionType {
     Single,
     /// Several parties' function: every collaborator approves before it runs.
     Multiparty,
+    /// Either, as the task says: one user's where it names no collaborators, else several parties'. Functions declare
+    /// it, tasks never have it.
+    Either,
+}
+
+impl FunctionType {
+    /// What a task with so many collaborators is.
+    pub fn with_collaborators(self, collaborators: usize) -> Self {
+        match self {
+            FunctionType::Either if collaborators == 0 => FunctionType::Single,
+            FunctionType::Either => FunctionType::Multiparty,
+            declared => declared,
+        }
+    }
 }
 
 /// One exact version of a function, pinned when a task is created.
