@@ -93,13 +93,13 @@ mod tests {
         ] {
             let sealed = parse_hex::<76>(sealed).unwrap();
             let key = MessageKey::new(algorithm, &key[..algorithm.key_len()]).unwrap();
-            assert_eq!(key.open(nonce, &ad, &mut sealed.clone()), Ok(&text[..]));
-            assert_eq!(key.open(nonce, b"", &mut sealed.clone()), Err(Refused));
+            assert_eq!(key.open(nonce, &ad, &mut { sealed }), Ok(&text[..]));
+            assert_eq!(key.open(nonce, b"", &mut { sealed }), Err(Refused));
             for at in 0..sealed.len() {
                 let mut changed = sealed;
                 changed[at] ^= 1;
                 assert_eq!(key.open(nonce, &ad, &mut changed), Err(Refused), "byte {at}");
-                assert_eq!(key.open(nonce, &ad, &mut sealed.clone()[..at]), Err(Refused), "{at} bytes");
+                assert_eq!(key.open(nonce, &ad, &mut { sealed }[..at]), Err(Refused), "{at} bytes");
             }
         }
     }

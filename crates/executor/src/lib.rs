@@ -14,6 +14,7 @@
 //! What does not stop a function: a host stream that blocks for ever (the host gives its streams timeouts), and a
 //! built-in that computes without calling [`Invocation::checkpoint`].
 
+mod bounded;
 mod declared;
 mod failure;
 mod files;
@@ -31,6 +32,7 @@ mod stop;
 mod stream;
 pub mod wasm;
 
+pub use bounded::{BoundedStream, Room};
 pub use declared::undeclared;
 pub use failure::{Failure, Stopped};
 pub use files::{Files, Output, OutputKind, Sink};

@@ -4,15 +4,13 @@
 //! files the output for all participants has the first file's record and the second's without its key.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::cmp::Ordering;
-use std::io::{self, Read};
-use std::rc::Rc;
+use std::io;
 
 use csv::{ByteRecord, Reader, ReaderBuilder, Writer};
 use executor::{
-    Failure, Function, InputStream, Inputs, Interface, Invocation, Output, OutputKind, OutputStream, PayloadRule,
-    ResultRule,
+    BoundedStream, Failure, Function, Inputs, Interface, Invocation, Output, OutputKind, OutputStream, PayloadRule,
+    ResultRule, Room,
 };
 use serde::Deserialize;
 use types::function::FunctionType;
@@ -132,8 +130,8 @@ struct Side<'a> {
     input: usize,
     columns: &'a [usize],
     ascending: bool,
-    reader: Reader<Bounded>,
-    room: Rc<Cell<usize>>,
+    reader: Reader<BoundedStream>,
+    room: Room,
     record: ByteRecord,
     /// The record before, while the order counts.
     last: Option<ByteRecord>,
@@ -146,8 +144,7 @@ impl<'a> Side<'a> {
         columns: &'a [usize],
         ascending: bool,
     ) -> Result<Self, Failure> {
-        let room = Rc::new(Cell::new(0));
-        let stream = Bounded { stream: invocation.input(input)?, room: room.clone() };
+        let (stream, room) = BoundedStream::new(invocation.input(input)?, RECORD_BYTES);
         let reader = ReaderBuilder::new().has_headers(false).from_reader(stream);
         Ok(Self { input, columns, ascending, reader, room, record: ByteRecord::new(), last: None })
     }
@@ -156,7 +153,7 @@ impl<'a> Side<'a> {
     fn advance(&mut self) -> Result<bool, Failure> {
         let before = std::mem::take(&mut self.record);
         self.last = (!before.is_empty()).then_some(before);
-        self.room.set(RECORD_BYTES);
+        self.room.refill();
         let mut record = ByteRecord::new();
         let more = self.reader.read_byte_record(&mut record).map_err(|error| self.explain(error))?;
         self.record = record;
@@ -222,21 +219,6 @@ impl<'a> Side<'a> {
 
 /// A record without an end must not fill memory; sixteen times the longest line of text files here.
 const RECORD_BYTES: usize = 1 << 20;
-
-/// A stream that gives no more than there is room for a record, until there is room for another.
-struct Bounded {
-    stream: InputStream,
-    room: Rc<Cell<usize>>,
-}
-
-impl Read for Bounded {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.stream.read(buffer)?;
-        let room = self.room.get().checked_sub(read).ok_or(io::ErrorKind::FileTooLarge)?;
-        self.room.set(room);
-        Ok(read)
-    }
-}
 
 #[cfg(test)]
 mod tests {
