@@ -14,11 +14,8 @@ use crate::{foreign, interface};
 
 pub(crate) struct Dbscan;
 
-static INTERFACE: Interface = interface::describes(
-    "dbscan",
-    "finds clusters of dense rows, and noise",
-    include_str!("schema/dbscan.json"),
-);
+static INTERFACE: Interface =
+    interface::describes("dbscan", "finds clusters of dense rows, and noise", include_str!("schema/dbscan.json"));
 
 parameters!(Parameters {
     eps: f64 = 0.5,

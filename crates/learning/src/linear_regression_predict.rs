@@ -7,8 +7,11 @@ use crate::{answer, interface, model};
 
 pub(crate) struct LinearRegressionPredict;
 
-static INTERFACE: Interface =
-    interface::predicts("linear_regression_predict", "applies a linear regression to rows", include_str!("schema/linear_regression_predict.json"));
+static INTERFACE: Interface = interface::predicts(
+    "linear_regression_predict",
+    "applies a linear regression to rows",
+    include_str!("schema/linear_regression_predict.json"),
+);
 
 impl Function for LinearRegressionPredict {
     fn interface(&self) -> &Interface {

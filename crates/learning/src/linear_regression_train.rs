@@ -31,8 +31,7 @@ impl Function for LinearRegressionTrain {
 
     fn run(&self, invocation: &mut Invocation<'_>) -> Result<String, Failure> {
         let Parameters { feature_size, header, label_column } = invocation.parameters()?;
-        let wanted =
-            Wanted { header, features: feature_size, label: label_column.as_ref(), target: Target::Number };
+        let wanted = Wanted { header, features: feature_size, label: label_column.as_ref(), target: Target::Number };
         let table = Table::read(invocation, 0..invocation.input_count(), wanted)?;
         let fitted = fit(&table)?;
         model::write(invocation, &fitted)?;
@@ -48,11 +47,8 @@ fn fit(table: &Table) -> Result<LinearRegression, Failure> {
     foreign::bounded("rows × columns²", &[table.len(), table.columns, table.columns])?;
     foreign::call("the columns do not determine a line: some depend on others", || {
         let matrix = DenseMatrix::new(table.len(), table.columns, table.values.clone(), false)?;
-        let fitted = smartcore::linear::linear_regression::LinearRegression::fit(
-            &matrix,
-            &table.targets,
-            Default::default(),
-        )?;
+        let fitted =
+            smartcore::linear::linear_regression::LinearRegression::fit(&matrix, &table.targets, Default::default())?;
         let coefficients = fitted.coefficients().iterator(0).copied().collect();
         Ok::<_, smartcore::error::Failed>(LinearRegression { coefficients, intercept: *fitted.intercept() })
     })

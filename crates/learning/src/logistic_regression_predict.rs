@@ -7,8 +7,11 @@ use crate::{answer, interface, model};
 
 pub(crate) struct LogisticRegressionPredict;
 
-static INTERFACE: Interface =
-    interface::predicts("logistic_regression_predict", "tells the classes of rows by a logistic regression", include_str!("schema/logistic_regression_predict.json"));
+static INTERFACE: Interface = interface::predicts(
+    "logistic_regression_predict",
+    "tells the classes of rows by a logistic regression",
+    include_str!("schema/logistic_regression_predict.json"),
+);
 
 impl Function for LogisticRegressionPredict {
     fn interface(&self) -> &Interface {

@@ -113,8 +113,14 @@ mod tests {
             (r#"{"format":"teehouse/sample/2","model":[]}"#, refused("its format is another")),
             (r#"{"format":"teehouse/sample/1","model":[]}"#, refused("line 1, column 2 of its content")),
             (r#"{"format":"teehouse/sample/1","model":{"weights":[]}}"#, refused("it has no weights")),
-            (r#"{"format":"teehouse/sample/1","model":{"weights":[1e999]}}"#, refused("line 1, column 17 of its content")),
-            (r#"{"format":"teehouse/sample/1","model":{"weights":[1],"x":1}}"#, refused("line 1, column 18 of its content")),
+            (
+                r#"{"format":"teehouse/sample/1","model":{"weights":[1e999]}}"#,
+                refused("line 1, column 17 of its content"),
+            ),
+            (
+                r#"{"format":"teehouse/sample/1","model":{"weights":[1],"x":1}}"#,
+                refused("line 1, column 18 of its content"),
+            ),
         ] {
             assert_eq!(parse::<Sample>(file.as_bytes()).map_err(|failure| failure.to_string()), expected, "{file}");
         }

@@ -44,9 +44,8 @@ impl NaiveBayes {
     /// One for each class; they add up to 1.
     pub(crate) fn probabilities(&self, row: &[f64]) -> Vec<f64> {
         let parts = self.priors.iter().zip(&self.means).zip(&self.variances);
-        let mut scores: Vec<f64> = parts
-            .map(|((prior, means), variances)| prior.ln() + log_likelihood(row, means, variances))
-            .collect();
+        let mut scores: Vec<f64> =
+            parts.map(|((prior, means), variances)| prior.ln() + log_likelihood(row, means, variances)).collect();
         softmax(&mut scores);
         scores
     }

@@ -7,8 +7,11 @@ use crate::{answer, interface, model};
 
 pub(crate) struct NaiveBayesPredict;
 
-static INTERFACE: Interface =
-    interface::predicts("naive_bayes_predict", "tells the classes of rows by Gaussian naive Bayes", include_str!("schema/naive_bayes_predict.json"));
+static INTERFACE: Interface = interface::predicts(
+    "naive_bayes_predict",
+    "tells the classes of rows by Gaussian naive Bayes",
+    include_str!("schema/naive_bayes_predict.json"),
+);
 
 impl Function for NaiveBayesPredict {
     fn interface(&self) -> &Interface {

@@ -85,7 +85,11 @@ impl Model for NeuralNet {
             return Err("its last layer has another width");
         }
         model::finite(self.mean.iter().chain([&self.target_mean, &self.target_scale]))?;
-        if self.scale.iter().all(|scale| *scale > 0.0 && scale.is_finite()) { Ok(()) } else { Err("a scale is not positive") }
+        if self.scale.iter().all(|scale| *scale > 0.0 && scale.is_finite()) {
+            Ok(())
+        } else {
+            Err("a scale is not positive")
+        }
     }
 }
 

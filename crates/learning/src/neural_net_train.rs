@@ -86,7 +86,8 @@ impl Parameters {
 
 fn fit(invocation: &Invocation<'_>, parameters: &Parameters, table: &Table) -> Result<NeuralNet, Failure> {
     let widths = widths(invocation, parameters, table)?;
-    let (mean, scale) = (0..table.columns).map(|column| scale_of(table.values.iter().skip(column).step_by(table.columns))).unzip();
+    let (mean, scale) =
+        (0..table.columns).map(|column| scale_of(table.values.iter().skip(column).step_by(table.columns))).unzip();
     let (target_mean, target_scale) = if table.names.is_empty() { scale_of(table.targets.iter()) } else { (0.0, 1.0) };
     let mut generator = Xoshiro256Plus::seed_from_u64(parameters.seed);
     let mut network = Network::new(&widths, parameters.activation, table.names.is_empty(), &mut generator);
@@ -143,12 +144,11 @@ fn matrices(fitted: &NeuralNet, table: &Table) -> Result<(Array2<f64>, Array2<f6
     let inputs = table.values.iter().zip(scales).map(|(value, (mean, scale))| (value - mean) / scale).collect();
     let inputs = Array2::from_shape_vec((table.len(), table.columns), inputs);
     let inputs = inputs.map_err(|_| Failure::function("the table is not a matrix"))?;
-    let goals = Array2::from_shape_fn((table.len(), table.names.len().max(1)), |(row, column)| {
-        match table.classes.get(row) {
+    let goals =
+        Array2::from_shape_fn((table.len(), table.names.len().max(1)), |(row, column)| match table.classes.get(row) {
             Some(class) => f64::from(u8::from(*class as usize == column)),
             None => (table.targets[row] - fitted.target_mean) / fitted.target_scale,
-        }
-    });
+        });
     Ok((inputs, goals))
 }
 

@@ -84,7 +84,8 @@ fn fit(count: usize, table: &Table) -> Result<Vec<Vec<f64>>, Failure> {
 }
 
 fn directed(mut component: Vec<f64>) -> Vec<f64> {
-    let largest = component.iter().copied().fold(0.0, |most: f64, weight| if weight.abs() > most.abs() { weight } else { most });
+    let largest =
+        component.iter().copied().fold(0.0, |most: f64, weight| if weight.abs() > most.abs() { weight } else { most });
     if largest < 0.0 {
         component.iter_mut().for_each(|weight| *weight = -*weight);
     }

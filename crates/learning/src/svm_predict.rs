@@ -7,8 +7,11 @@ use crate::{answer, interface, model};
 
 pub(crate) struct SvmPredict;
 
-static INTERFACE: Interface =
-    interface::predicts("svm_predict", "tells the classes of rows by support vector machines", include_str!("schema/svm_predict.json"));
+static INTERFACE: Interface = interface::predicts(
+    "svm_predict",
+    "tells the classes of rows by support vector machines",
+    include_str!("schema/svm_predict.json"),
+);
 
 impl Function for SvmPredict {
     fn interface(&self) -> &Interface {

@@ -122,7 +122,9 @@ fn fit_pair(
     let pairs: Vec<(&[f64], &u32)> = table.rows().zip(&table.classes).filter(of_pair).collect();
     let rows = pairs.len();
     if rows > MAX_ROWS {
-        return Err(Failure::function(format!("two classes have {rows} rows, and the function takes at most {MAX_ROWS}")));
+        return Err(Failure::function(format!(
+            "two classes have {rows} rows, and the function takes at most {MAX_ROWS}"
+        )));
     }
     // The library keeps the whole kernel matrix.
     if (rows * rows * size_of::<f64>()) as u64 > memory / 2 {

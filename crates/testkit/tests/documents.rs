@@ -70,9 +70,11 @@ fn the_openapi_documents_are_those_that_are_served() {
 #[test]
 fn the_readme_names_every_function() {
     let readme = read("README.md");
-    for function in functions::builtins() {
+    let reference = read("docs/functions.md");
+    for function in functions::builtins().into_iter().chain(learning::builtins()) {
         let name = &function.interface().name;
         assert!(readme.contains(&format!("`{name}`")), "{name}");
+        assert!(reference.contains(&format!("| `{name}` |")), "{name}");
     }
 }
 

@@ -118,6 +118,7 @@ fn check_invariants(task: &Task) {
             assert_eq!(status == Status::Created, missing > 0, "exactly the unapproved wait");
         }
         FunctionType::Single => assert_ne!(status, Status::Created, "nobody approves"),
+        FunctionType::Either => panic!("a task is one or the other"),
     }
     assert!(task.error.is_none() || status == Status::Failed, "only the failed have a reason");
     if status != Status::Created {

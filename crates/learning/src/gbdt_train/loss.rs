@@ -63,10 +63,16 @@ impl<'t> Loss<'t> {
         }
     }
 
-    /// What trees are grown on, of a residual: for the absolute error its sign.
+    /// What trees are grown on, of a residual: for the absolute error its sign, 1 where it is 0.
     pub(super) fn direction(&self, residual: f64) -> f64 {
         match self {
-            Self::Absolute(_) => f64::from(u8::from(residual > 0.0)) - f64::from(u8::from(residual < 0.0)),
+            Self::Absolute(_) => {
+                if residual < 0.0 {
+                    -1.0
+                } else {
+                    1.0
+                }
+            }
             _ => residual,
         }
     }
@@ -79,7 +85,7 @@ impl<'t> Loss<'t> {
         let sum: f64 = residuals.iter().sum();
         match self {
             Self::Squared(_) => sum / residuals.len() as f64,
-            Self::Absolute(_) => median(residuals),
+            Self::Absolute(_) => lower_median(residuals),
             Self::Logistic { classes, .. } => {
                 let curvature: f64 = residuals.iter().map(|residual| residual.abs() * (1.0 - residual.abs())).sum();
                 let share = if *classes == 2 { 1.0 } else { (*classes as f64 - 1.0) / *classes as f64 };
@@ -113,6 +119,12 @@ fn median(values: &mut [f64]) -> f64 {
     if values.len() % 2 == 1 { values[half] } else { (values[half - 1] + values[half]) / 2.0 }
 }
 
+/// The middle, or the lower of the two in the middle: between them the absolute error is the same.
+fn lower_median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[(values.len() - 1) / 2]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,11 +133,12 @@ mod tests {
     fn medians() {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(lower_median(&mut [4.0, 1.0, 2.0, 3.0]), 2.0);
     }
 
     #[test]
     fn the_absolute_error_grows_trees_on_signs() {
         let loss = Loss::Absolute(&[]);
-        assert_eq!([2.5, 0.0, -0.1].map(|residual| loss.direction(residual)), [1.0, 0.0, -1.0]);
+        assert_eq!([2.5, 0.0, -0.1].map(|residual| loss.direction(residual)), [1.0, 1.0, -1.0]);
     }
 }

@@ -64,7 +64,10 @@ fn read_rows(
 }
 
 fn damaged(input: usize) -> String {
-    format!("input {}: a damaged Parquet file, or one whose pages are too large or compressed otherwise than with Snappy", input + 1)
+    format!(
+        "input {}: a damaged Parquet file, or one whose pages are too large or compressed otherwise than with Snappy",
+        input + 1
+    )
 }
 
 fn cell(field: &Field) -> Cell<'_> {

@@ -14,7 +14,11 @@ fn model(trained: &Left) -> Value {
 
 /// The columns after the prediction.
 fn scores(predicted: &Left) -> Vec<f64> {
-    predicted.rows(ROWS).iter().flat_map(|row| row[1..].iter().map(|score| score.parse().unwrap()).collect::<Vec<f64>>()).collect()
+    predicted
+        .rows(ROWS)
+        .iter()
+        .flat_map(|row| row[1..].iter().map(|score| score.parse().unwrap()).collect::<Vec<f64>>())
+        .collect()
 }
 
 fn check_probabilities(name: &str, payload: &str, table: &str, rows: &str, of: &str, tolerance: f64) -> (Left, Left) {
@@ -71,42 +75,47 @@ fn svm() {
         // The reference's decision is positive for the second class, ours for the first; the votes hold half of it.
         let decisions = numbers(&expected(of, "decisions"));
         let machine = &model(&trained)["machines"][0];
-        assert_eq!(machine["vectors"].as_array().unwrap().len() as u64, expected(of, "support").as_u64().unwrap(), "{of}");
+        assert_eq!(
+            machine["vectors"].as_array().unwrap().len() as u64,
+            expected(of, "support").as_u64().unwrap(),
+            "{of}"
+        );
         let votes = predicted.column(ROWS, 1);
-        let of_decision = |decision: &f64| f64::from(u8::from(*decision < 0.0)) - decision / (3.0 * (decision.abs() + 1.0));
+        let of_decision =
+            |decision: &f64| f64::from(u8::from(*decision < 0.0)) - decision / (3.0 * (decision.abs() + 1.0));
         close(&votes, &decisions.iter().map(of_decision).collect::<Vec<f64>>(), 1e-5);
         close(&[trained.result["accuracy"].as_f64().unwrap()], &[expected(of, "accuracy").as_f64().unwrap()], 1e-12);
     }
     let (trained, predicted) = train_and_predict("svm", r#"{"tolerance":1e-8}"#, "iris.csv", "iris_rows.csv");
     let labels: Vec<String> = predicted.rows(ROWS).iter().map(|row| row[0].clone()).collect();
     assert_eq!(serde_json::to_value(labels).unwrap(), expected("svm_three", "labels"));
-    close(&[trained.result["accuracy"].as_f64().unwrap()], &[expected("svm_three", "accuracy").as_f64().unwrap()], 1e-12);
+    close(
+        &[trained.result["accuracy"].as_f64().unwrap()],
+        &[expected("svm_three", "accuracy").as_f64().unwrap()],
+        1e-12,
+    );
 }
 
-/// Greedy trees are the same wherever no two splits are equally good; where some are, either may be taken, and rows at
-/// such a split get another answer. So most rows agree to the digits written, and the fit as a whole closely.
-fn check_mostly(found: &[f64], figures: &[f64], share: f64) {
-    assert_eq!(found.len(), figures.len());
-    let same = found.iter().zip(figures).filter(|(found, figure)| (*found - *figure).abs() < 1e-6 * (1.0 + figure.abs()));
-    let same = same.count() as f64 / found.len() as f64;
-    assert!(same >= share, "{same} of the rows agree");
-}
-
+/// Greedy trees are the same where no two splits are equally good, and leaves are closed forms.
 #[test]
 fn gbdt() {
     for (of, payload) in [
         ("gbdt_squared", r#"{"n_estimators":30}"#),
-        ("gbdt_absolute", r#"{"loss":"absolute_error","iterations":30,"shrinkage":0.1}"#),
+        ("gbdt_absolute_once", r#"{"loss":"absolute_error","iterations":1,"shrinkage":1}"#),
     ] {
-        let (trained, predicted) = train_and_predict("gbdt", payload, "diabetes.csv", "diabetes_rows.csv");
-        check_mostly(&predicted.column(ROWS, 0), &numbers(&expected(of, "predictions")), 0.9);
-        close(&[trained.result["r2"].as_f64().unwrap()], &[expected(of, "r2").as_f64().unwrap()], 0.01);
+        let (_, predicted) = train_and_predict("gbdt", payload, "diabetes.csv", "diabetes_rows.csv");
+        close(&predicted.column(ROWS, 0), &numbers(&expected(of, "predictions")), 1e-9);
     }
-    for (of, table, rows) in [("gbdt_two", "cancer.csv", "cancer_rows.csv"), ("gbdt_three", "iris.csv", "iris_rows.csv")] {
+    // Trees that are grown on signs have many splits that are equally good, so later ones differ, and the fit does not.
+    let trained = call("gbdt_train", r#"{"loss":"LAD","n_estimators":30}"#, &[file("diabetes.csv")]);
+    close(&numbers(&trained.result["r2"]), &numbers(&expected("gbdt_absolute", "r2")), 0.02);
+    for (of, table, rows) in
+        [("gbdt_two", "cancer.csv", "cancer_rows.csv"), ("gbdt_three", "iris.csv", "iris_rows.csv")]
+    {
         let payload = r#"{"loss":"log_loss","n_estimators":20}"#;
         let (trained, predicted) = train_and_predict("gbdt", payload, table, rows);
-        check_mostly(&scores(&predicted), &numbers(&expected(of, "probabilities")), 0.9);
-        close(&[trained.result["accuracy"].as_f64().unwrap()], &[expected(of, "accuracy").as_f64().unwrap()], 0.01);
+        close(&scores(&predicted), &numbers(&expected(of, "probabilities")), 1e-9);
+        close(&[trained.result["accuracy"].as_f64().unwrap()], &[expected(of, "accuracy").as_f64().unwrap()], 1e-9);
     }
 }
 
@@ -136,7 +145,8 @@ fn neural_net_where_its_loss_is_convex() {
     let payload = r#"{"hidden_layers":[],"alpha":1,"batch_size":150,"epochs":3000,"learning_rate":0.01}"#;
     let (_, predicted) = train_and_predict("neural_net", payload, "iris.csv", "iris_rows.csv");
     close(&scores(&predicted), &numbers(&expected("neural_net_convex", "probabilities")), 1e-3);
-    let payload = r#"{"task":"regression","hidden_layers":[],"alpha":1,"batch_size":442,"epochs":3000,"learning_rate":0.01}"#;
+    let payload =
+        r#"{"task":"regression","hidden_layers":[],"alpha":1,"batch_size":442,"epochs":3000,"learning_rate":0.01}"#;
     let (_, predicted) = train_and_predict("neural_net", payload, "diabetes.csv", "diabetes_rows.csv");
     close(&predicted.column(ROWS, 0), &numbers(&expected("neural_net_ridge", "predictions")), 1e-2);
 }

@@ -79,6 +79,8 @@ def supervised(iris, diabetes, cancer):
     for name, loss in [("gbdt_squared", "squared_error"), ("gbdt_absolute", "absolute_error")]:
         fitted = ensemble.GradientBoostingRegressor(loss=loss, n_estimators=30, random_state=0).fit(*diabetes)
         expected[name] = {"predictions": digits(fitted.predict(diabetes[0])), "r2": fitted.score(*diabetes)}
+    fitted = ensemble.GradientBoostingRegressor(loss="absolute_error", n_estimators=1, learning_rate=1.0, random_state=0)
+    expected["gbdt_absolute_once"] = {"predictions": digits(fitted.fit(*diabetes).predict(diabetes[0]))}
     for name, data in [("gbdt_two", cancer), ("gbdt_three", iris)]:
         fitted = ensemble.GradientBoostingClassifier(n_estimators=20, random_state=0).fit(*data)
         expected[name] = {"probabilities": digits(fitted.predict_proba(data[0])), "accuracy": fitted.score(*data)}
