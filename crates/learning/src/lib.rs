@@ -18,6 +18,7 @@ mod gaussian_process;
 mod gbdt;
 mod gbdt_predict;
 mod gbdt_train;
+mod image_resize;
 mod interface;
 mod kmeans;
 mod linear_regression;
@@ -34,8 +35,10 @@ mod naive_bayes_train;
 mod neural_net;
 mod neural_net_predict;
 mod neural_net_train;
+mod onnx_predict;
 mod parameters;
 mod pca;
+mod pixels;
 mod svm;
 mod svm_predict;
 mod svm_train;
@@ -53,6 +56,7 @@ pub fn builtins() -> Vec<Arc<dyn Function>> {
         Arc::new(gaussian_process::GaussianProcess),
         Arc::new(gbdt_predict::GbdtPredict),
         Arc::new(gbdt_train::GbdtTrain),
+        Arc::new(image_resize::ImageResize),
         Arc::new(kmeans::Kmeans),
         Arc::new(linear_regression_predict::LinearRegressionPredict),
         Arc::new(linear_regression_train::LinearRegressionTrain),
@@ -62,6 +66,7 @@ pub fn builtins() -> Vec<Arc<dyn Function>> {
         Arc::new(naive_bayes_train::NaiveBayesTrain),
         Arc::new(neural_net_predict::NeuralNetPredict),
         Arc::new(neural_net_train::NeuralNetTrain),
+        Arc::new(onnx_predict::OnnxPredict),
         Arc::new(pca::Pca),
         Arc::new(svm_predict::SvmPredict),
         Arc::new(svm_train::SvmTrain),

@@ -5,5 +5,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where something is not there")]
 
 mod figures;
+mod foreign_files;
 mod supervised;
 mod unsupervised;

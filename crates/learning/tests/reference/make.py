@@ -167,3 +167,94 @@ networks(iris, diabetes)
 unsupervised(iris, blobs, moons, waves)
 parquet(iris, diabetes)
 (here / "expected.json").write_text(json.dumps(expected))
+
+
+def onnx_models(iris):
+    """Two small models as their exporters write them, and what another runtime makes of them."""
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    draw = np.random.default_rng(11)
+    tensor = lambda name, shape: numpy_helper.from_array((draw.standard_normal(shape) * 0.5).astype(np.float32), name)
+
+    def save(name, nodes, tensors, shape, outputs):
+        value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        graph = helper.make_graph(nodes, name, [value("x", shape)], [value(name, shape) for name, shape in outputs], tensors)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        onnx.checker.check_model(model)
+        (here / f"{name}.onnx").write_bytes(model.SerializeToString())
+        return onnxruntime.InferenceSession(model.SerializeToString())
+
+    nodes = [
+        helper.make_node("Gemm", ["x", "w1", "b1"], ["h1"], transB=1),
+        helper.make_node("Relu", ["h1"], ["a1"]),
+        helper.make_node("MatMul", ["a1", "w2"], ["h2"]),
+        helper.make_node("Add", ["h2", "b2"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["p"], axis=1),
+    ]
+    tensors = [tensor("w1", (8, 4)), tensor("b1", (8,)), tensor("w2", (8, 3)), tensor("b2", (3,))]
+    run = save("rows", nodes, tensors, ["N", 4], [("p", ["N", 3])])
+    expected["onnx_rows"] = {"outputs": digits(run.run(None, {"x": iris[0].astype(np.float32)})[0], 7)}
+
+    target = numpy_helper.from_array(np.array([1, -1], dtype=np.int64), "target")
+    nodes = [
+        helper.make_node("Conv", ["x", "k", "kb"], ["c"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c", "s", "b", "m", "v"], ["n"]),
+        helper.make_node("Relu", ["n"], ["r"]),
+        helper.make_node("MaxPool", ["r"], ["q"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Reshape", ["q", "target"], ["f"]),
+        helper.make_node("Gemm", ["f", "w", "wb"], ["z"]),
+    ]
+    variance = numpy_helper.from_array(np.full(4, 0.8, dtype=np.float32), "v")
+    tensors = [tensor("k", (4, 3, 3, 3)), tensor("kb", (4,)), tensor("s", (4,)), tensor("b", (4,)), tensor("m", (4,)), variance,
+               target, tensor("w", (64, 2)), tensor("wb", (2,))]
+    run = save("picture", nodes, tensors, [1, 3, 8, 8], [("z", [1, 2])])
+    from PIL import Image
+
+    samples = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(samples).save(here / "picture.png")
+    scaled = (samples.astype(np.float32) / 255).transpose(2, 0, 1)[None]
+    expected["onnx_picture"] = {"outputs": digits(run.run(None, {"x": scaled})[0], 6)}
+
+    save("hostile_outer", [helper.make_node("Add", ["r", "c"], ["g"]), helper.make_node("ReduceSum", ["g"], ["s"], keepdims=0),
+                           helper.make_node("Add", ["x", "s"], ["y"])],
+         [tensor("r", (2000, 1)), tensor("c", (1, 2000))], ["N", 4], [("y", ["N", 4])])
+    fill = helper.make_node("ConstantOfShape", ["huge"], ["g"])
+    huge = numpy_helper.from_array(np.array([1 << 20, 1 << 20], dtype=np.int64), "huge")
+    graph = helper.make_graph([fill, helper.make_node("ReduceSum", ["g"], ["s"], keepdims=0), helper.make_node("Add", ["x", "s"], ["y"])],
+                              "fill", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])], [huge])
+    (here / "hostile_fill.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+    cycle = helper.make_graph([helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])],
+                              "cycle", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])],
+                              [helper.make_tensor_value_info("b", TensorProto.FLOAT, ["N", 4])])
+    (here / "hostile_cycle.onnx").write_bytes(helper.make_model(cycle).SerializeToString())
+    outside = tensor("w", (4, 3))
+    outside.ClearField("raw_data")
+    outside.data_location = TensorProto.EXTERNAL
+    outside.external_data.add(key="location", value="secret.txt")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "outside",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 3])], [outside])
+    (here / "hostile_outside.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+
+
+def pictures():
+    """An image, and what another library makes of it in other sizes."""
+    from PIL import Image
+
+    across, down = np.meshgrid(np.linspace(0, 1, 60), np.linspace(0, 1, 40))
+    samples = np.stack([255 * across, 255 * down, 127 + 127 * np.sin(9 * across * down)], axis=2).round().astype(np.uint8)
+    image = Image.fromarray(samples)
+    image.save(here / "photo.png")
+    image.save(here / "photo.jpg", quality=90)
+    filters = {"Triangle": Image.Resampling.BILINEAR, "CatmullRom": Image.Resampling.BICUBIC, "Lanczos3": Image.Resampling.LANCZOS}
+    for name, size in [("small", (24, 16)), ("large", (90, 50))]:
+        for filter, theirs in filters.items():
+            image.resize(size, theirs).save(here / f"photo_{name}_{filter}.png")
+
+
+onnx_models(iris)
+pictures()
+(here / "expected.json").write_text(json.dumps(expected))
