@@ -17,7 +17,7 @@ use image::imageops::FilterType;
 use serde::Serialize;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{
-    DatumExt, Framework, InferenceModelExt, IntoRunnable, RunnableModel, Tensor, TypedFact, TypedModel, TypedOp, tvec,
+    Framework, InferenceModelExt, IntoRunnable, RunnableModel, Tensor, TractError, TypedFact, TypedModel, TypedOp, tvec,
 };
 
 use self::shapes::Shapes;
@@ -94,7 +94,11 @@ struct Rows {
     shape: Vec<usize>,
 }
 
-fn table_rows(invocation: &mut Invocation<'_>, parameters: &Parameters, declared: &[Option<usize>]) -> Result<Rows, Failure> {
+fn table_rows(
+    invocation: &mut Invocation<'_>,
+    parameters: &Parameters,
+    declared: &[Option<usize>],
+) -> Result<Rows, Failure> {
     let features = match declared {
         [_, Some(features)] => Some(*features),
         [_, None] => None,
@@ -107,7 +111,11 @@ fn table_rows(invocation: &mut Invocation<'_>, parameters: &Parameters, declared
     Ok(Rows { values, count: table.len(), shape: vec![table.columns] })
 }
 
-fn image_rows(invocation: &mut Invocation<'_>, parameters: &Parameters, declared: &[Option<usize>]) -> Result<Rows, Failure> {
+fn image_rows(
+    invocation: &mut Invocation<'_>,
+    parameters: &Parameters,
+    declared: &[Option<usize>],
+) -> Result<Rows, Failure> {
     let [_, Some(channels @ (1 | 3)), Some(height), Some(width)] = *declared else {
         let problem = "input 1: the model does not take images: its input is not N × 1 or 3 × height × width";
         return Err(Failure::function(problem));
@@ -136,7 +144,8 @@ fn image_rows(invocation: &mut Invocation<'_>, parameters: &Parameters, declared
         let deviation = parameters.std.get(channel).copied().unwrap_or(1.0);
         ((f64::from(sample) * parameters.scale - mean) / deviation) as f32
     };
-    let of_channel = |channel: usize| samples.iter().skip(channel).step_by(channels).map(move |sample| normal(channel, *sample));
+    let of_channel =
+        |channel: usize| samples.iter().skip(channel).step_by(channels).map(move |sample| normal(channel, *sample));
     let shape = vec![channels, height as usize, width as usize];
     Ok(Rows { values: (0..channels).flat_map(of_channel).collect(), count: 1, shape })
 }
@@ -192,7 +201,7 @@ fn run_batch(model: &Model, shape: &[usize], values: &[f32]) -> Result<Vec<Vec<f
             let numbers: Vec<f32> = view.iter().copied().collect();
             let width = numbers.len() / shape[0];
             if width * shape[0] != numbers.len() || width == 0 {
-                return Err(tract_onnx::prelude::anyhow!("an output without rows"));
+                return Err(TractError::msg("an output without rows"));
             }
             lines.iter_mut().zip(numbers.chunks(width)).for_each(|(line, of)| line.extend_from_slice(of));
         }

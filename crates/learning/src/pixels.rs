@@ -22,7 +22,11 @@ pub(crate) fn is_image(start: &[u8]) -> bool {
 
 /// Refuses pixels that a quarter of the run's memory has no room for.
 pub(crate) fn refuse_large(memory: u64, width: u32, height: u32) -> Result<(), Failure> {
-    if u64::from(width) * u64::from(height) * PIXEL_BYTES > memory / 4 { Err(Limit::Memory(memory).into()) } else { Ok(()) }
+    if u64::from(width) * u64::from(height) * PIXEL_BYTES > memory / 4 {
+        Err(Limit::Memory(memory).into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Decodes an input; the first picture, where it has several.
@@ -31,7 +35,8 @@ pub(crate) fn decode(invocation: &mut Invocation<'_>, input: usize) -> Result<Dy
     if invocation.input_size(input) > memory / 4 {
         return Err(Limit::Memory(memory).into());
     }
-    let problem = format!("input {}: not an image that can be read (PNG, JPEG, GIF, BMP, ICO), or a damaged one", input + 1);
+    let problem =
+        format!("input {}: not an image that can be read (PNG, JPEG, GIF, BMP, ICO), or a damaged one", input + 1);
     let mut stream = invocation.input(input)?;
     let file = stream.rest()?;
     let format = image::guess_format(file).ok().filter(|format| READ.contains(format));

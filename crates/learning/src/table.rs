@@ -148,7 +148,8 @@ impl Place {
     }
 
     fn column(self, column: usize, problem: &str) -> Failure {
-        self.failure(&format!("column {}: {problem}", column + 1))
+        let Self { input, unit, row } = self;
+        Failure::function(format!("input {}, {unit} {row}, column {}: {problem}", input + 1, column + 1))
     }
 }
 

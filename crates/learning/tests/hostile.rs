@@ -66,7 +66,12 @@ fn bad_tables_are_named_by_line_and_column() {
         }
     }
     refused(train, "{}", &[b"1,2\n", b"1,2,3\n"], "input 2, line 1: 3 columns instead of 2");
-    refused(train, "{}", &[b"a,b\n1,2\n", b"a,c\n1,2\n"], "input 2, line 1: the columns have other names than in the file before");
+    refused(
+        train,
+        "{}",
+        &[b"a,b\n1,2\n", b"a,c\n1,2\n"],
+        "input 2, line 1: the columns have other names than in the file before",
+    );
     refused(train, r#"{"feature_size":2}"#, &[b"1,2\n"], "input 1, line 1: 2 columns instead of 3");
     let column = "input 1, line 1: there is no such column as the payload's label_column";
     refused(train, r#"{"label_column":2}"#, &[b"1,2\n"], column);
@@ -80,7 +85,8 @@ fn bad_tables_are_named_by_line_and_column() {
 
 #[test]
 fn bad_parquet_is_refused() {
-    let damaged = "input 1: a damaged Parquet file, or one whose pages are too large or compressed otherwise than with Snappy";
+    let damaged =
+        "input 1: a damaged Parquet file, or one whose pages are too large or compressed otherwise than with Snappy";
     let whole = file("iris_snappy.parquet");
     for length in (4..whole.len()).step_by(7) {
         refused("naive_bayes_train", "{}", &[&whole[..length]], damaged);
@@ -101,7 +107,11 @@ fn payloads_have_ranges() {
         ("dbscan", r#"{"eps":0}"#, "payload: eps: must be from 0.000000000001 to 1000000000000"),
         ("pca", r#"{"n":3}"#, "payload: n_components: there are not so many columns, or not so many rows"),
         ("gbdt_train", r#"{"learning_rate":-1}"#, "payload: learning_rate: must be from 0.000001 to 10"),
-        ("gbdt_train", r#"{"loss":"hinge"}"#, "payload: loss: expected one of `squared_error`, `SquaredError`, `absolute_error`, `LAD`, `log_loss`, `LogLikelyhood`"),
+        (
+            "gbdt_train",
+            r#"{"loss":"hinge"}"#,
+            "payload: loss: expected one of `SquaredError`, `squared_error`, `LAD`, `absolute_error`, `LogLikelyhood`, `log_loss`",
+        ),
         ("neural_net_train", r#"{"hidden_layers":[0]}"#, "payload: hidden_layers: must be from 1 to 65536"),
         ("image_resize", "{}", "payload: width: must be from 1 to 16384"),
     ] {
@@ -152,7 +162,12 @@ fn image_bombs_are_measured_first() {
     refused("image_resize", payload, &[b"GIF89a"], unreadable);
     refused("image_resize", payload, &[b""], unreadable);
     let large = r#"{"width":10000,"height":10000}"#;
-    refused("image_resize", large, &[&file("photo.png")], "the function needs more memory than the limit of 16777216 bytes");
+    refused(
+        "image_resize",
+        large,
+        &[&file("photo.png")],
+        "the function needs more memory than the limit of 16777216 bytes",
+    );
 }
 
 /// One byte changed, or everything after some byte missing.

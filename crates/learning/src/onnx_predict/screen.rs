@@ -8,12 +8,66 @@ use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto, tensor_
 /// Operators whose results are no larger than their inputs' shapes say: none makes a tensor as large as a number in
 /// the model says, none has a graph of its own, none draws random numbers.
 const OPERATORS: [&str; 60] = [
-    "Abs", "Add", "ArgMax", "ArgMin", "AveragePool", "BatchNormalization", "Cast", "Ceil", "Clip", "Concat", "Constant",
-    "Conv", "Cos", "Div", "Dropout", "Elu", "Equal", "Erf", "Exp", "Flatten", "Floor", "Gather", "Gemm",
-    "GlobalAveragePool", "GlobalMaxPool", "Greater", "HardSigmoid", "Identity", "InstanceNormalization", "LRN",
-    "LayerNormalization", "LeakyRelu", "Less", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Min", "Mul", "Neg",
-    "PRelu", "Pow", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Sigmoid", "Sin", "Slice",
-    "Softmax", "Softplus", "Sqrt", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze",
+    "Abs",
+    "Add",
+    "ArgMax",
+    "ArgMin",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Ceil",
+    "Clip",
+    "Concat",
+    "Constant",
+    "Conv",
+    "Cos",
+    "Div",
+    "Dropout",
+    "Elu",
+    "Equal",
+    "Erf",
+    "Exp",
+    "Flatten",
+    "Floor",
+    "Gather",
+    "Gemm",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Greater",
+    "HardSigmoid",
+    "Identity",
+    "InstanceNormalization",
+    "LRN",
+    "LayerNormalization",
+    "LeakyRelu",
+    "Less",
+    "Log",
+    "LogSoftmax",
+    "MatMul",
+    "Max",
+    "MaxPool",
+    "Min",
+    "Mul",
+    "Neg",
+    "PRelu",
+    "Pow",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceSum",
+    "Relu",
+    "Reshape",
+    "Sigmoid",
+    "Sin",
+    "Slice",
+    "Softmax",
+    "Softplus",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Tanh",
+    "Transpose",
+    "Unsqueeze",
 ];
 /// The most nodes; deep networks have some hundreds.
 const MAX_NODES: usize = 10_000;
@@ -90,7 +144,11 @@ fn screen_tensor(tensor: &TensorProto) -> Result<(), Failure> {
     };
     let volume = volume(&tensor.dims).ok_or_else(|| refuse("a tensor of impossible shape"))?;
     let typed = tensor.float_data.len() + tensor.int32_data.len() + tensor.int64_data.len() + tensor.double_data.len();
-    let fits = if tensor.raw_data.is_empty() { typed == volume } else { typed == 0 && tensor.raw_data.len() == volume * width };
+    let fits = if tensor.raw_data.is_empty() {
+        typed == volume
+    } else {
+        typed == 0 && tensor.raw_data.len() == volume * width
+    };
     if fits { Ok(()) } else { Err(refuse("a tensor with more or fewer numbers than its shape says")) }
 }
 

@@ -4,7 +4,7 @@ use executor::{Failure, Limit};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto};
 use tract_onnx::pb::{tensor_shape_proto, type_proto};
-use tract_onnx::prelude::{DatumExt, Framework, InferenceFact, InferenceModel, InferenceModelExt};
+use tract_onnx::prelude::{Datum, Framework, InferenceFact, InferenceModel, InferenceModelExt};
 
 use crate::foreign;
 
@@ -88,8 +88,7 @@ impl From<tract_onnx::prelude::TractError> for Unknown {
 
 fn shape_of(model: &InferenceModel, node: usize, slot: usize) -> Option<Vec<usize>> {
     let fact = &model.nodes().get(node)?.outputs.get(slot)?.fact;
-    let shape = fact.shape.concretize()?;
-    shape.iter().map(|side| side.to_usize().ok()).collect()
+    fact.shape.as_concrete_finite().ok()?.map(|shape| shape.to_vec())
 }
 
 fn volume(shape: &[usize]) -> f64 {
@@ -100,7 +99,8 @@ fn volume(shape: &[usize]) -> f64 {
 /// longest side of what is multiplied.
 fn factor(inputs: &[Vec<usize>]) -> f64 {
     let longest = inputs.first().into_iter().flatten().max().copied().unwrap_or(1) as f64;
-    let per_unit = inputs.get(1).map_or(1.0, |weight| volume(weight) / weight.first().copied().unwrap_or(1).max(1) as f64);
+    let per_unit =
+        inputs.get(1).map_or(1.0, |weight| volume(weight) / weight.first().copied().unwrap_or(1).max(1) as f64);
     longest.max(per_unit)
 }
 

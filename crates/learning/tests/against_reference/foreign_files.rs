@@ -53,7 +53,7 @@ fn images_come_in_every_format() {
             let guessed = format!("{:?}", image::guess_format(bytes).unwrap()).to_uppercase();
             assert_eq!(guessed, format);
             // Palettes of 256 colours and JPEG lose some; nothing else does.
-            let most = if matches!(format, "GIF" | "JPEG") || source == "photo.jpg" { 8.0 } else { 0.0 };
+            let most = if matches!(format, "GIF" | "JPEG") || source == "photo.jpg" { 10.0 } else { 0.0 };
             let ours = image::load_from_memory(bytes).unwrap();
             let off = difference(&ours, &image::load_from_memory(&file("photo.png")).unwrap());
             assert!(off <= most, "{format} of {source}: {off}");
