@@ -1,4 +1,4 @@
-//! Rows of CSV (RFC 4180), comma-separated.
+//! Rows of CSV (RFC 4180), comma-separated. Blank lines are no rows; in messages they count as part of the next.
 
 use std::io;
 
