@@ -79,7 +79,7 @@ fn bad_tables_are_named_by_line_and_column() {
     refused("naive_bayes_train", "{}", &[b"1,a\n2,a\n"], "the label column has one class; two are needed");
     let long = format!("1,{}", "1".repeat(2 << 20));
     refused(train, "{}", &[long.as_bytes()], "input 1, line 1: a row is longer than 1048576 bytes");
-    let large = "1,2\n".repeat(200_000);
+    let large = "1,2\n".repeat(300_000);
     refused(train, "{}", &[large.as_bytes()], "the function needs more memory than the limit of 16777216 bytes");
 }
 
