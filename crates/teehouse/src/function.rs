@@ -5,7 +5,6 @@ mod described;
 mod register;
 mod test;
 
-
 use anyhow::Context as _;
 use clap::Subcommand;
 use client::Teehouse;
