@@ -8,12 +8,14 @@ mod bytes_plus_one;
 #[cfg(test)]
 mod check;
 mod concat;
+mod crew;
 mod echo;
 mod echo_file;
 mod file_bytes_plus_one;
 mod lines;
 mod private_join_and_compute;
 mod psi;
+mod spill;
 mod swap_file;
 
 use std::sync::Arc;
