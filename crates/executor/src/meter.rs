@@ -71,10 +71,6 @@ impl Meter {
         if fits { Ok(()) } else { Err(Limit::Scratch(self.limits.scratch)) }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// How many bytes of an input may be gathered.
     pub(crate) fn whole_bytes(&self) -> u64 {
         self.limits.whole_bytes
