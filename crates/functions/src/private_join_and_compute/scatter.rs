@@ -40,9 +40,8 @@ impl<'r> Scatter<'r> {
     /// Reads an input to its end.
     pub(super) fn read(mut self, lines: Lines) -> Result<Partitioned, Failure> {
         lines.for_each(|line, text| {
-            match parse(text)? {
-                Some((identity, amount)) => self.add(line, identity.as_bytes(), amount)?,
-                None => {}
+            if let Some((identity, amount)) = parse(text)? {
+                self.add(line, identity.as_bytes(), amount)?;
             }
             Ok(())
         })?;

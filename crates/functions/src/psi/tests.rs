@@ -250,8 +250,19 @@ fn failures_and_stops_end_every_phase() {
     let (ran, calls) = run(usize::MAX, false);
     assert!(ran.is_ok() && calls > 30, "{calls}");
     for fails_at in (0..calls - 10).step_by(calls / 12) {
-        assert!(matches!(run(fails_at, false).0, Err(Failure::Stream(_))), "{fails_at} of {calls}");
-        assert!(matches!(run(fails_at, true).0, Err(Failure::Stopped(_))), "{fails_at} of {calls}");
+        // Which chunks spill depends on the run's key, so a run may end before it makes that many calls.
+        let (failed, made) = run(fails_at, false);
+        let reached = made > fails_at;
+        assert!(
+            if reached { matches!(failed, Err(Failure::Stream(_))) } else { failed.is_ok() },
+            "{fails_at} of {made}"
+        );
+        let (stopped, made) = run(fails_at, true);
+        let reached = made > fails_at;
+        assert!(
+            if reached { matches!(stopped, Err(Failure::Stopped(_))) } else { stopped.is_ok() },
+            "{fails_at} of {made}"
+        );
     }
 }
 
