@@ -8,10 +8,12 @@
 //! | [`mod@file`] | a party's file: AES-256-GCM, one message | NIST SP 800-38D; the API reference's `key`, `nonce`, `ad` |
 //! | [`mod@file::stream`] | a party's file: AES-256-GCM, chunks | STREAM (Hoang, Reyhanitabar, Rogaway, Vizár 2015) |
 //! | [`seal`] | a small record: AES-256-GCM-SIV, random nonce | RFC 8452 |
+//! | [`mod@ephemeral`] | blocks that a process spills to a disk: AES-256-GCM, a key of its own | NIST SP 800-38D |
 //! | [`kdf`] | every key derived from another, every label | RFC 5869 (HKDF-SHA-256) |
 //! | [`mac`] | HMAC-SHA-256 over parts | RFC 2104 |
 //! | [`fingerprint`] | GMAC of what was seen, to know it again | NIST SP 800-38D |
 //! | [`code`] | what names a function's exact code | FIPS 180-4 |
+//! | [`record_tag`] | AES-128 CBC-MAC of records, to sort and compare them | FIPS 197 |
 //! | [`hpke`] | a short message for one key's holder | RFC 9180 |
 //! | [`shamir`] | k of n shares of a secret | Shamir 1979 |
 //! | [`message`] | opening a message under a caller's key: AES-128-GCM and AES-256-GCM | NIST SP 800-38D |
@@ -22,6 +24,7 @@
 //! | [`verify`] | what platforms sign: ECDSA P-256 and P-384, RSA | FIPS 186-5, RFC 8017 |
 
 pub mod code;
+pub mod ephemeral;
 mod error;
 pub mod file;
 pub mod fingerprint;
@@ -34,6 +37,7 @@ pub mod mac;
 pub mod maker;
 pub mod message;
 pub mod random;
+pub mod record_tag;
 pub mod rsa;
 pub mod seal;
 pub mod shamir;

@@ -1,6 +1,9 @@
 //! What a host lends to a run: readable inputs and writable outputs, by number.
 
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+
+use crate::Scratch;
 
 /// The files of one run. The host implements it; functions reach it only through an
 /// [`Invocation`](crate::Invocation), which adds limits.
@@ -28,6 +31,14 @@ pub trait Files {
     /// Starts an output; called at most once for each. Whatever was written counts only if
     /// [`run`](crate::run) succeeds.
     fn create(&mut self, output: Output) -> io::Result<Box<dyn Sink>>;
+
+    /// An empty scratch space for this run alone, which is gone when the last of its clones is.
+    ///
+    /// # Errors
+    /// When there is no place for one: as here, where the host does not say otherwise.
+    fn scratch(&mut self) -> io::Result<Arc<dyn Scratch>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// The host's end of an output. Dropped without `finish`, it leaves nothing behind.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::meter::Meter;
-use crate::{Failure, Files, InputStream, Interface, Output, OutputStream, ResultText};
+use crate::{Failure, Files, InputStream, Interface, Limit, Output, OutputStream, ResultText, ScratchSpace};
 
 /// One call of one function: its payload, its inputs, its outputs.
 pub struct Invocation<'a> {
@@ -90,11 +91,54 @@ impl<'a> Invocation<'a> {
         &self.meter
     }
 
+    /// The same for further threads of the function.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints(self.meter.clone())
+    }
+
+    /// A place for what does not fit into [memory](Self::memory).
+    ///
+    /// # Errors
+    /// When the host has none.
+    pub fn scratch(&mut self) -> Result<ScratchSpace, Failure> {
+        self.checkpoint()?;
+        Ok(ScratchSpace::new(self.files.scratch()?, self.meter.clone()))
+    }
+
+    /// Bytes of memory that the function's working set may take: [`Limits::memory`](crate::Limits::memory).
+    pub fn memory(&self) -> u64 {
+        self.meter.limits().memory
+    }
+
+    /// What a function fails with that can't keep to [`memory`](Self::memory).
+    pub fn too_much_memory(&self) -> Failure {
+        Limit::Memory(self.memory()).into()
+    }
+
+    /// Threads that the function may work on, this one among them. Each calls [`contain`](crate::contain) first.
+    pub fn threads(&self) -> NonZeroUsize {
+        self.meter.limits().threads
+    }
+
     fn refuse_unknown(&self, input: usize) -> Result<(), Failure> {
         if input < self.files.count() {
             return Ok(());
         }
         Err(Failure::function("the function named an input that is not there"))
+    }
+}
+
+/// [`Invocation::checkpoint`] for further threads of a function.
+#[derive(Clone, Debug)]
+pub struct Checkpoints(Arc<Meter>);
+
+impl Checkpoints {
+    /// Fails once the function must stop; see [`Invocation::checkpoint`].
+    ///
+    /// # Errors
+    /// [`Failure::Stopped`].
+    pub fn check(&self) -> Result<(), Failure> {
+        self.0.check()
     }
 }
 

@@ -9,6 +9,7 @@
 //!                │
 //!                └─▶ Function::run(&mut Invocation)     input(i) ▶ InputStream    every read and write checks the
 //!                                                       output(o) ▶ OutputStream  deadline, the stop signal, limits
+//!                                                       scratch() ▶ ScratchSpace
 //! ```
 //!
 //! What does not stop a function: a host stream that blocks for ever (the host gives its streams timeouts), and a
@@ -28,6 +29,7 @@ mod panics;
 mod parameters;
 mod registry;
 mod run;
+mod scratch;
 mod stop;
 mod stream;
 pub mod wasm;
@@ -38,9 +40,11 @@ pub use failure::{Failure, Stopped};
 pub use files::{Files, Output, OutputKind, Sink};
 pub use function::Function;
 pub use interface::{Inputs, Interface, Mismatch, PayloadRule, ResultRule};
-pub use invocation::Invocation;
+pub use invocation::{Checkpoints, Invocation};
 pub use limits::{Limit, Limits};
+pub use panics::contain;
 pub use registry::{Registry, RegistryError};
 pub use run::{Outcome, Usage, run};
+pub use scratch::{Scratch, ScratchSpace};
 pub use stop::StopSignal;
 pub use stream::{InputStream, OutputStream, ResultText};

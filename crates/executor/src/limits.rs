@@ -1,5 +1,7 @@
 //! How much one run may take.
 
+use std::num::NonZeroUsize;
+use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -20,6 +22,10 @@ pub struct Limits {
     /// Bytes of memory for what a run works on: linear memory and tables of user code, working sets of built-ins that
     /// spill.
     pub memory: u64,
+    /// Bytes that a run may keep in its scratch space, all together.
+    pub scratch: u64,
+    /// Threads that a built-in may work on.
+    pub threads: NonZeroUsize,
     /// Time that user code may compute, without the time that it waits for the host.
     pub cpu: Duration,
 }
@@ -37,6 +43,8 @@ const WHOLE_BYTES: u64 = 2 << 30;
 
 /// What a laptop can spare for one task.
 const MEMORY: u64 = 512 << 20;
+/// What a psi of four files of 32 GiB spills, twice.
+const SCRATCH: u64 = 128 << 30;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -47,6 +55,8 @@ impl Default for Limits {
             result_bytes: RESULT_BYTES,
             whole_bytes: WHOLE_BYTES,
             memory: MEMORY,
+            scratch: SCRATCH,
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             cpu: WALL,
         }
     }
@@ -70,6 +80,9 @@ pub enum Limit {
     /// [`Limits::memory`].
     #[error("the function needs more memory than the limit of {0} bytes")]
     Memory(u64),
+    /// [`Limits::scratch`].
+    #[error("the function needs more scratch space than the limit of {0} bytes")]
+    Scratch(u64),
     /// [`Limits::cpu`].
     #[error("the function computed for longer than the limit of {0:?}")]
     Cpu(Duration),

@@ -12,6 +12,7 @@ pub(crate) struct Meter {
     stop: StopSignal,
     started: Instant,
     written: AtomicU64,
+    scratch: AtomicU64,
     created: AtomicUsize,
     finished: AtomicUsize,
     usage: OnceLock<Usage>,
@@ -24,6 +25,7 @@ impl Meter {
             stop,
             started: Instant::now(),
             written: AtomicU64::new(0),
+            scratch: AtomicU64::new(0),
             created: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             usage: OnceLock::new(),
@@ -60,6 +62,13 @@ impl Meter {
         let before = self.written.fetch_add(bytes as u64, Relaxed);
         let fits = before.checked_add(bytes as u64).is_some_and(|total| total <= self.limits.output_bytes);
         if fits { Ok(()) } else { Err(Limit::OutputBytes(self.limits.output_bytes)) }
+    }
+
+    /// Counts bytes that go to the scratch space.
+    pub(crate) fn count_scratch(&self, bytes: usize) -> Result<(), Limit> {
+        let before = self.scratch.fetch_add(bytes as u64, Relaxed);
+        let fits = before.checked_add(bytes as u64).is_some_and(|total| total <= self.limits.scratch);
+        if fits { Ok(()) } else { Err(Limit::Scratch(self.limits.scratch)) }
     }
 
     /// How many bytes of an input may be gathered.

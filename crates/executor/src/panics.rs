@@ -14,8 +14,12 @@ thread_local! {
     static PLACE: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-/// Calls `function` and turns a panic into [`Failure::Panicked`]. A stack overflow or an abort is not a panic.
-pub(crate) fn contain<T>(function: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+/// Calls `function` and turns a panic into [`Failure::Panicked`]; so does [`run`](crate::run) on its own thread, and so
+/// does a function on each further thread that it starts. A stack overflow or an abort is not a panic.
+///
+/// # Errors
+/// What `function` fails with, and [`Failure::Panicked`].
+pub fn contain<T>(function: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     silence();
     let outside = INSIDE.replace(true);
     // Whoever is left with half-changed state discards it: the host drops the files of a failed run.

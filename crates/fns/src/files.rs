@@ -16,6 +16,7 @@ mod output;
 mod pass;
 mod place;
 mod remote;
+mod scratch;
 mod send;
 mod source;
 mod spool;
@@ -25,7 +26,7 @@ mod tests;
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use executor::{Files, Output, Sink, Stopped};
+use executor::{Files, Output, Scratch, Sink, Stopped};
 
 pub(crate) use self::error::ReadError;
 pub(crate) use self::input::{Declared, Input, Room};
@@ -33,6 +34,7 @@ use self::output::Collected;
 pub(crate) use self::output::{Content, Outputs};
 pub(crate) use self::place::{Place, Sealing};
 pub(crate) use self::remote::{Renew, Store};
+use self::scratch::SealedScratch;
 pub(crate) use self::send::{SendError, send};
 pub(crate) use self::source::Source;
 pub(crate) use self::spool::{Folder, Spool};
@@ -85,5 +87,10 @@ impl Files for RunFiles {
 
     fn create(&mut self, output: Output) -> io::Result<Box<dyn Sink>> {
         Ok(self.outputs.sink(output))
+    }
+
+    fn scratch(&mut self) -> io::Result<Arc<dyn Scratch>> {
+        let storage = self.outputs.place().map_err(|problem| self.outputs.failed(problem))?;
+        Ok(Arc::new(SealedScratch::new(storage, self.outputs.clone())))
     }
 }

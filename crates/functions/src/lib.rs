@@ -8,6 +8,7 @@ mod bytes_plus_one;
 #[cfg(test)]
 mod check;
 mod concat;
+mod crew;
 mod echo;
 mod echo_file;
 mod file_bytes_plus_one;
@@ -20,6 +21,7 @@ mod pem;
 mod private_join_and_compute;
 mod psi;
 mod rsa_sign;
+mod spill;
 mod swap_file;
 
 use std::sync::Arc;

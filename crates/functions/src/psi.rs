@@ -1,43 +1,56 @@
-//! `psi`: which records of two files occur in both (private set intersection).
+//! `psi`: which records of each file occur in every other file too (private set intersection).
 //!
 //! Each file is a sequence of 32-byte records, hashed identifiers, in any order, repeats allowed. Each owner learns
-//! one byte per record of its own file, in its own order: 1 where the other file has the record too, else 0.
+//! one byte per record of its own file, in its own order: 1 where every other party's file has the record too, else 0.
+//! With three parties or more nobody learns which of the others lacks a record.
 //!
-//! The smaller file is indexed in place and the larger one streamed past the index. Beside the smaller file itself
-//! this takes 17 to 33 bytes for each of its records.
+//! ```text
+//! each file ─▶ tag (keyed for this run) ─▶ partitions of entries ─▶ join, partition by partition ─▶ bits ─▶ bytes
+//!  a thread                                in memory, then scratch          all threads               a thread a file
+//! ```
+//!
+//! Memory is bounded by [`Limits::memory`](executor::Limits::memory), whatever the sizes and however often a record is
+//! repeated ([`plan`]). The key is drawn when all files are fixed: nobody can choose records that share a partition.
+//!
+//! What is compared are tags, of which 104 bits and the partition's b decide. A record of the smallest file, which has
+//! m, and another of the n in all files are taken for one with a probability of at most 2⁻¹⁰⁴⁻ᵇ, so that an answer is
+//! wrong with at most m · n · 2⁻¹⁰⁴⁻ᵇ + n² · 2⁻¹²⁷. There are partitions for 2¹³ to 2¹⁴ of the m each while memory
+//! lasts: 2⁻⁶⁵ for two files of 2²⁴ records. With 512 MiB they are at most 2¹²: 2⁻⁴⁸ for two files of 2³³ (256 GiB).
 
-mod index;
+mod answers;
+mod entry;
+mod join;
+mod plan;
+mod scatter;
+mod table;
 
 use std::borrow::Cow;
-use std::hash::RandomState;
-use std::io::Write;
 
+use crypto::record_tag::{RECORD_LEN, RecordTags};
 use executor::{Failure, Function, Inputs, Interface, Invocation, Output, OutputKind, PayloadRule, ResultRule};
 use types::function::FunctionType;
 
-use self::index::{Index, Record};
-use crate::{FINISHED, blocks};
+use self::answers::{Marks, write};
+use self::join::{Joiner, Partition};
+use self::plan::Plan;
+use self::scatter::{Partitioned, Scatter};
+use crate::FINISHED;
+use crate::crew::Crew;
+use crate::spill::Pool;
 
 pub(crate) struct Psi;
 
 static INTERFACE: Interface = Interface {
     name: Cow::Borrowed("psi"),
     version: 1,
-    summary: Cow::Borrowed("tells two owners which of their 32-byte records the other has too"),
+    summary: Cow::Borrowed("tells owners which of their 32-byte records all the others have too"),
     function_type: FunctionType::Multiparty,
-    inputs: Inputs::exactly(2).from_every_party(),
+    inputs: Inputs::at_least(2).from_every_party(),
     payload: PayloadRule::Refused,
     outputs: Cow::Borrowed(&[OutputKind::Owner]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(""),
 };
-
-/// The bytes of an answer: numbers, not digits. (The SHA-256 of `00 01 01 00` and `01 00 01` are those of the
-/// reference's example outputs, `d5e2d2ac…` and `85f90dfe…`.)
-const ALONE: u8 = 0;
-const COMMON: u8 = 1;
-/// Not an answer yet: the same as for the record's first occurrence.
-const REPEAT: u8 = 2;
 
 impl Function for Psi {
     fn interface(&self) -> &Interface {
@@ -45,156 +58,89 @@ impl Function for Psi {
     }
 
     fn run(&self, invocation: &mut Invocation<'_>) -> Result<String, Failure> {
-        let (small, large) = by_size(invocation);
-        let mut stream = invocation.input(small)?;
-        let records = whole_records(small, stream.rest()?)?;
-        let mut answers = vec![ALONE; records.len()];
-        let index =
-            Index::build(RandomState::new(), records, |repeat| answers[repeat] = REPEAT, || invocation.checkpoint())?;
-        answer_large(invocation, large, &index, &mut answers)?;
-        answer_small(invocation, small, &index, &mut answers)?;
+        let records = records(invocation)?;
+        let plan = Plan::new(invocation.memory(), invocation.threads().get(), &records);
+        run(invocation, &records, &plan.ok_or_else(|| invocation.too_much_memory())?)?;
         Ok(FINISHED.to_owned())
     }
 }
 
-fn by_size(invocation: &Invocation<'_>) -> (usize, usize) {
-    if invocation.input_size(0) <= invocation.input_size(1) { (0, 1) } else { (1, 0) }
+/// How many records each file has.
+fn records(invocation: &Invocation<'_>) -> Result<Vec<u64>, Failure> {
+    let whole = |input| match (invocation.input_size(input), RECORD_LEN as u64) {
+        (size, record) if size.is_multiple_of(record) => Ok(size / record),
+        _ => Err(broken(input)),
+    };
+    (0..invocation.input_count()).map(whole).collect()
 }
 
-fn whole_records(input: usize, bytes: &[u8]) -> Result<&[Record], Failure> {
-    match bytes.as_chunks() {
-        (records, []) => Ok(records),
-        _ => Err(Failure::function(format!("input {}: the length is no multiple of 32 bytes", input + 1))),
-    }
+fn broken(input: usize) -> Failure {
+    Failure::function(format!("input {}: the length is no multiple of 32 bytes", input + 1))
 }
 
-/// Streams the larger file past the index, answers its owner, and marks what was found in the smaller file.
-fn answer_large(
+/// Runs as planned, and gives the most memory that was counted.
+fn run(invocation: &mut Invocation<'_>, records: &[u64], plan: &Plan) -> Result<Pool, Failure> {
+    let scratch = if plan.spills { Some(invocation.scratch()?) } else { None };
+    let pool = Pool::new(plan.room, invocation.memory(), scratch);
+    let crew = Crew::new(invocation);
+    let partitions = scatter(invocation, records, plan, &pool, &crew)?;
+    let begin = || Ok(Joiner::new(plan, &pool, &crew, Marks::new(plan.windows, &pool, records)));
+    let joiners = crew.share(plan.joiners, partitions, begin, Joiner::join)?;
+    answer(invocation, records, plan, &pool, &crew, joiners)?;
+    Ok(pool)
+}
+
+/// Reads all files at once, as far as there are threads, and gives their entries by partition.
+fn scatter(
     invocation: &mut Invocation<'_>,
-    input: usize,
-    index: &Index<'_, RandomState>,
-    small_answers: &mut [u8],
-) -> Result<(), Failure> {
-    let mut output = invocation.output(Output::Owner(input))?;
-    let mut answers = Vec::with_capacity(index::BATCH);
-    blocks::for_each(&mut invocation.input(input)?, |block| {
-        answers.clear();
-        index.find_all(whole_records(input, block)?, |found| {
-            answers.push(if found.is_some() { COMMON } else { ALONE });
-            if let Some(record) = found {
-                small_answers[record] = COMMON;
-            }
-        });
-        Ok(output.write_all(&answers)?)
-    })?;
-    output.finish()
+    records: &[u64],
+    plan: &Plan,
+    pool: &Pool,
+    crew: &Crew,
+) -> Result<Vec<Partition>, Failure> {
+    let tags = RecordTags::new();
+    let mut order: Vec<usize> = (0..records.len()).collect();
+    order.sort_by_key(|&input| records[input]);
+    let streams = order.iter().rev().map(|&input| Ok((input, invocation.input(input)?)));
+    let streams = streams.collect::<Result<Vec<_>, Failure>>()?;
+    let read = |files: &mut Vec<(usize, Partitioned)>, (input, mut stream)| {
+        let scatter = Scatter::new(plan, &tags, pool);
+        files.push((input, scatter.read(input, records[input], &mut stream)?));
+        Ok(())
+    };
+    let files = crew.share(crew.threads(), streams, || Ok(Vec::new()), read)?;
+    Ok(transpose(files.into_iter().flatten().collect(), &order, 1 << plan.partition_bits))
 }
 
-/// Gives repeats their first occurrence's answer and answers the smaller file's owner.
-fn answer_small(
+/// From files of partitions to partitions of files, in this order.
+fn transpose(files: Vec<(usize, Partitioned)>, order: &[usize], partitions: usize) -> Vec<Partition> {
+    let mut files: Vec<_> = files.into_iter().map(|(input, file)| (input, file.into_iter())).collect();
+    files.sort_by_key(|(input, _)| order.iter().position(|other| other == input));
+    let mut next =
+        || Partition(files.iter_mut().map(|(input, file)| (*input, file.next().unwrap_or_default())).collect());
+    (0..partitions).map(|_| next()).collect()
+}
+
+/// Writes every owner's answers.
+fn answer(
     invocation: &mut Invocation<'_>,
-    input: usize,
-    index: &Index<'_, RandomState>,
-    answers: &mut [u8],
+    records: &[u64],
+    plan: &Plan,
+    pool: &Pool,
+    crew: &Crew,
+    joiners: Vec<Joiner<'_>>,
 ) -> Result<(), Failure> {
-    for start in (0..answers.len()).step_by(index::BATCH) {
-        invocation.checkpoint()?;
-        for record in start..answers.len().min(start + index::BATCH) {
-            if answers[record] == REPEAT {
-                answers[record] = answers[index.first_occurrence(record)];
-            }
-        }
+    let mut found: Vec<Vec<_>> = records.iter().map(|_| Vec::new()).collect();
+    for joiner in joiners {
+        let files = joiner.finish().by_file()?;
+        found.iter_mut().zip(files).for_each(|(all, file)| all.push(file));
     }
-    let mut output = invocation.output(Output::Owner(input))?;
-    output.write_all(answers)?;
-    output.finish()
+    let jobs = found.into_iter().enumerate();
+    let jobs = jobs.map(|(input, found)| Ok((found, records[input], invocation.output(Output::Owner(input))?)));
+    let jobs = jobs.collect::<Result<Vec<_>, Failure>>()?;
+    let write = |(): &mut (), (found, records, output)| write(found, records, plan.windows, (pool, crew), output);
+    crew.share(crew.threads(), jobs, || Ok(()), write).map(drop)
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::check::{check, fails, refused};
-
-    /// A file of one record per byte.
-    fn file(records: &[u8]) -> Vec<u8> {
-        records.iter().flat_map(|&record| [record; index::RECORD_BYTES]).collect()
-    }
-
-    fn check_psi(left: &[u8], right: &[u8], left_answer: &[u8], right_answer: &[u8]) {
-        let outputs = [(Output::Owner(0), left_answer), (Output::Owner(1), right_answer)];
-        check(&Psi, None, &[&file(left), &file(right)], Ok("Finished"), &outputs);
-    }
-
-    #[test]
-    fn the_example_of_the_reference() {
-        check_psi(b"abcd", b"bxc", &[0, 1, 1, 0], &[1, 0, 1]);
-    }
-
-    #[test]
-    fn each_record_of_each_file_is_answered() {
-        check_psi(b"", b"", &[], &[]);
-        check_psi(b"", b"a", &[], &[0]);
-        check_psi(b"a", b"", &[0], &[]);
-        check_psi(b"a", b"a", &[1], &[1]);
-        check_psi(b"a", b"b", &[0], &[0]);
-        check_psi(b"abc", b"cba", &[1, 1, 1], &[1, 1, 1]);
-        check_psi(b"\0\xff", b"\xff", &[0, 1], &[1]);
-    }
-
-    #[test]
-    fn repeats_are_answered_like_their_first_occurrence() {
-        check_psi(b"aabab", b"a", &[1, 1, 0, 1, 0], &[1]);
-        check_psi(b"aa", b"aaa", &[1, 1], &[1, 1, 1]);
-        check_psi(b"bb", b"aaa", &[0, 0], &[0, 0, 0]);
-        check_psi(b"aaa", b"bab", &[1, 1, 1], &[0, 1, 0]);
-    }
-
-    #[test]
-    fn records_are_compared_whole() {
-        for byte in 0..index::RECORD_BYTES {
-            let (left, mut right) = (file(b"a"), file(b"a"));
-            right[byte] ^= 1;
-            let outputs = [(Output::Owner(0), &[0][..]), (Output::Owner(1), &[0])];
-            check(&Psi, None, &[&left, &right], Ok("Finished"), &outputs);
-        }
-    }
-
-    #[test]
-    fn files_of_broken_records_are_refused() {
-        let whole = file(b"ab");
-        for length in [1, 31, 33, 63] {
-            let broken = &whole[..length];
-            fails(&Psi, &[broken, &whole], "input 1: the length is no multiple of 32 bytes");
-            fails(&Psi, &[&whole, broken], "input 2: the length is no multiple of 32 bytes");
-            fails(&Psi, &[b"", broken], "input 2: the length is no multiple of 32 bytes");
-        }
-    }
-
-    #[test]
-    fn another_shape_is_refused() {
-        refused(&Psi, None, &[b""], "the function takes exactly 2 input files, not 1");
-        refused(&Psi, None, &[b"", b"", b""], "the function takes exactly 2 input files, not 3");
-        refused(&Psi, Some("p"), &[b"", b""], "the function takes no payload");
-    }
-
-    fn naive(own: &[u8], other: &[u8]) -> Vec<u8> {
-        own.iter().map(|record| other.contains(record).into()).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn as_the_naive_definition(left: Vec<u8>, right: Vec<u8>) {
-            check_psi(&left, &right, &naive(&left, &right), &naive(&right, &left));
-        }
-
-        #[test]
-        fn as_the_naive_definition_with_many_repeats(
-            left in prop::collection::vec(0..4u8, 0..5000),
-            right in prop::collection::vec(2..6u8, 0..50),
-        ) {
-            check_psi(&left, &right, &naive(&left, &right), &naive(&right, &left));
-        }
-    }
-}
+mod tests;

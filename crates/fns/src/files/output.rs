@@ -12,7 +12,7 @@ use executor::{Output, Sink};
 use types::digest::Digest;
 use zeroize::Zeroizing;
 
-use super::spool::{Spool, Spooled, Spooling};
+use super::spool::{Spool, Spooled, Spooling, Storage};
 
 /// Up to what size an output stays in memory, in bytes.
 const SMALL_BYTES: u64 = 8 << 20;
@@ -80,6 +80,11 @@ impl Collected {
         }
     }
 
+    /// A place on the spool.
+    pub(super) fn place(&self) -> io::Result<Box<dyn Storage>> {
+        self.spool.create()
+    }
+
     /// A place for one output.
     pub(crate) fn sink(self: &Arc<Self>, output: Output) -> Box<dyn Sink> {
         Box::new(OutputSink { output, all: self.clone(), place: Place::Memory(Held::nothing(self.clone())) })
@@ -90,7 +95,7 @@ impl Collected {
     }
 
     /// The function hears that writing failed; why, is kept for whoever reports it.
-    fn failed(&self, problem: io::Error) -> io::Error {
+    pub(super) fn failed(&self, problem: io::Error) -> io::Error {
         self.state().problem.get_or_insert(problem);
         io::Error::other("an output failed")
     }

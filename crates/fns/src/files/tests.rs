@@ -2,6 +2,7 @@
 
 mod inputs;
 mod outputs;
+mod scratch;
 mod stores;
 
 use std::borrow::Cow;

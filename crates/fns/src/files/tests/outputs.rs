@@ -12,13 +12,13 @@ const MIB: usize = 1 << 20;
 
 /// A spool in memory that a test can look into, with room for so many bytes.
 #[derive(Clone)]
-struct Shelf {
-    bytes: Arc<Mutex<Vec<u8>>>,
+pub(super) struct Shelf {
+    pub(super) bytes: Arc<Mutex<Vec<u8>>>,
     room: usize,
 }
 
 impl Shelf {
-    fn with_room(room: usize) -> Self {
+    pub(super) fn with_room(room: usize) -> Self {
         Shelf { bytes: Arc::default(), room }
     }
 
