@@ -73,6 +73,11 @@ impl Cluster {
         self.handle_with(name, Transfers { always_send, ..Transfers::default() })
     }
 
+    /// A handle for a user who is there already.
+    pub(crate) fn again(&self, name: &str) -> anyhow::Result<Teehouse> {
+        self.handle(name)
+    }
+
     fn handle(&self, name: &str) -> anyhow::Result<Teehouse> {
         self.handle_with(name, Transfers::default())
     }
@@ -103,6 +108,12 @@ impl Cluster {
 
     pub(crate) async fn stop(self) {
         self.system.stop().await;
+    }
+
+    /// Ends the services and leaves what they stored.
+    pub(crate) async fn stop_and_keep(self) -> TempDir {
+        self.system.stop().await;
+        self.dir
     }
 }
 

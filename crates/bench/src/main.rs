@@ -12,18 +12,22 @@ mod files;
 mod flood;
 mod footprint;
 mod handshake;
+mod join;
 mod kept;
 mod kms;
 mod list;
 mod load;
 mod machine;
 mod options;
+mod parties;
 mod plain_tls;
+mod psi;
 mod seal;
 mod seal_tools;
 mod stats;
 mod store_open;
 mod transfer;
+mod wasm;
 
 use options::{Name, Options};
 
@@ -33,6 +37,9 @@ fn main() -> anyhow::Result<()> {
     let Some(options) = Options::from_arguments()? else { return Ok(()) };
     if let Some(dir) = &options.fill {
         return store_open::fill(dir, options.records);
+    }
+    if let Some(case) = &options.psi {
+        return psi::child(case);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut report = Report::new(machine::describe());
@@ -57,5 +64,8 @@ async fn run(name: Name, options: &Options, report: &mut Report) -> anyhow::Resu
         Name::List => list::run(report, options.tasks).await,
         Name::Store => store_open::run(report, options.records).await,
         Name::Footprint => footprint::run(report),
+        Name::Wasm => wasm::run(report).await,
+        Name::Psi => psi::bench(report),
+        Name::Join => join::bench(report),
     }
 }

@@ -23,6 +23,9 @@ Names:
     list         one page of a user's list, with a thousand and --tasks tasks in the store
     store        opening a store of --records records after SIGKILL
     footprint    the release binary's size and an idle server's memory
+    wasm         users' functions beside echo; compiling once
+    psi          psi of 2^20 and 2^24 records from sealed files to sealed answers, beside the floor
+    join         the join of three files of 10,000,000 lines beside DuckDB and Polars, if they are there
     all          all of them
 
 Options:
@@ -46,10 +49,13 @@ pub(crate) enum Name {
     List,
     Store,
     Footprint,
+    Wasm,
+    Psi,
+    Join,
 }
 
 impl Name {
-    const ALL: [Name; 11] = [
+    const ALL: [Name; 14] = [
         Name::Echo,
         Name::Kms,
         Name::Handshake,
@@ -61,6 +67,9 @@ impl Name {
         Name::List,
         Name::Store,
         Name::Footprint,
+        Name::Wasm,
+        Name::Psi,
+        Name::Join,
     ];
 
     const fn as_str(self) -> &'static str {
@@ -76,6 +85,9 @@ impl Name {
             Name::List => "list",
             Name::Store => "store",
             Name::Footprint => "footprint",
+            Name::Wasm => "wasm",
+            Name::Psi => "psi",
+            Name::Join => "join",
         }
     }
 }
@@ -105,6 +117,8 @@ pub(crate) struct Options {
     pub(crate) records: u64,
     /// Set in the process that `store` starts in order to kill it: where to make a store.
     pub(crate) fill: Option<PathBuf>,
+    /// Set in the processes that `psi` starts: their case.
+    pub(crate) psi: Option<String>,
 }
 
 impl Options {
@@ -113,7 +127,8 @@ impl Options {
         use lexopt::Arg::{Long, Value};
         use lexopt::ValueExt as _;
         const MILLION: u64 = 1_000_000;
-        let mut options = Options { names: Vec::new(), json: false, tasks: MILLION, records: MILLION, fill: None };
+        let mut options =
+            Options { names: Vec::new(), json: false, tasks: MILLION, records: MILLION, fill: None, psi: None };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
@@ -123,11 +138,12 @@ impl Options {
                 Long("tasks") => options.tasks = parser.value()?.parse()?,
                 Long("records") => options.records = parser.value()?.parse()?,
                 Long("fill") => options.fill = Some(parser.value()?.into()),
+                Long("psi") => options.psi = Some(parser.value()?.parse()?),
                 Long("help") => options.names.clear(),
                 other => return Err(other.unexpected().into()),
             }
         }
-        if options.names.is_empty() && options.fill.is_none() {
+        if options.names.is_empty() && options.fill.is_none() && options.psi.is_none() {
             print!("{HELP}");
             return Ok(None);
         }

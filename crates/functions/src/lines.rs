@@ -1,6 +1,6 @@
 //! The lines of an input, numbered and bounded, with messages that point at a line without quoting it.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 use executor::{Failure, InputStream, Invocation};
 use memchr::memchr;
@@ -45,6 +45,23 @@ impl Lines {
         Ok(Self { stream, input, line: 0, begun: Vec::new() })
     }
 
+    /// The next line without its end, or `None` after the last.
+    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, Failure> {
+        const LONGEST: usize = LINE_BYTES + b"\r\n".len();
+        self.begun.clear();
+        self.line += 1;
+        if self.stream.by_ref().take(LONGEST as u64).read_until(b'\n', &mut self.begun)? == 0 {
+            return Ok(None);
+        }
+        let line = stripped(self.line, &self.begun).map_err(|problem| failure(self.input, self.line, problem))?;
+        Ok(Some(line))
+    }
+
+    /// A failure at the line that [`next`](Self::next) read last.
+    pub(crate) fn failure(&self, problem: &'static str) -> Failure {
+        failure(self.input, self.line, problem.into())
+    }
+
     /// Calls `act` with every line's number, from 1, and the line without its end.
     pub(crate) fn for_each(mut self, mut act: impl FnMut(u64, &[u8]) -> Result<(), Problem>) -> Result<(), Failure> {
         loop {
@@ -82,14 +99,16 @@ impl Lines {
 }
 
 fn use_line(number: u64, line: &[u8], act: &mut impl FnMut(u64, &[u8]) -> Result<(), Problem>) -> Result<(), Problem> {
-    let mut line = without_end(line);
+    act(number, stripped(number, line)?)
+}
+
+/// A line without its end, and without the byte order mark of the first.
+fn stripped(number: u64, line: &[u8]) -> Result<&[u8], Problem> {
+    let line = without_end(line);
     if line.len() > LINE_BYTES {
         return Err(Problem::Line("the line is longer than 65536 bytes"));
     }
-    if number == 1 {
-        line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
-    }
-    act(number, line)
+    Ok(if number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line })
 }
 
 fn failure(input: usize, line: u64, problem: Problem) -> Failure {

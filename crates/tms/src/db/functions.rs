@@ -55,7 +55,7 @@ pub(crate) enum Listed {
     /// A built-in.
     BuiltIn(FunctionInfo),
     /// The newest version in use of a user's function.
-    Users(u32, Version),
+    Users(u32, Box<Version>),
 }
 
 /// A built-in function, by its name.
@@ -199,7 +199,7 @@ pub(crate) async fn list(
                     Some(row) => Some(Listed::BuiltIn(row.info)),
                     None => find(snapshot, &name, None, &user)?
                         .filter(|(_, version)| !version.disabled)
-                        .map(|(number, version)| Listed::Users(number, version)),
+                        .map(|(number, version)| Listed::Users(number, Box::new(version))),
                 };
                 last = Some(name.clone());
                 page.extend(found.map(|found| (name, found)));

@@ -164,6 +164,7 @@ impl<'de> Deserialize<'de> for Document {
 /// Declares an API's requests: an enum that writes itself with a `type` tag and reads itself through [`Request`].
 macro_rules! requests {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident($fields:ty),)+ }) => {
+        #[allow(clippy::large_enum_variant, reason = "a request is read once and moved once; a box would cost more")]
         #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
         #[serde(tag = "type")]
         $(#[$doc])*

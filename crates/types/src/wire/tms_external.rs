@@ -172,7 +172,6 @@ pub struct DisableFunction {
 }
 
 /// The tms's answer to a user.
-#[expect(clippy::large_enum_variant, reason = "an answer is made once and written at once; a box would cost more")]
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = TaskResponse)]
 #[serde(tag = "type")]
