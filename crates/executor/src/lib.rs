@@ -24,6 +24,7 @@ mod limits;
 pub mod memory;
 mod meter;
 mod panics;
+pub mod python;
 mod registry;
 mod run;
 mod stop;
