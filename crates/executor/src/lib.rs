@@ -27,6 +27,7 @@ pub mod memory;
 mod meter;
 mod panics;
 mod parameters;
+pub mod python;
 mod registry;
 mod run;
 mod scratch;

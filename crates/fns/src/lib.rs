@@ -15,6 +15,7 @@ mod session;
 mod start;
 
 pub use api::Api;
+pub use code::CompiledCode;
 pub use error::Error;
 pub use node::{Fns, Services, Settings};
 pub use start::{Neighbours, StartError, start, start_with};

@@ -1,5 +1,6 @@
 //! The node: what it runs, how much at once, and whom it asks.
 
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -142,6 +143,24 @@ impl Fns {
         let register = RegisterNode { node: self.settings.node, started, functions, runtimes };
         self.services.tms.call(register).await.map_err(Error::call("register the node"))?;
         Ok(())
+    }
+
+    /// Loads the interpreter for Python, and says so to the tms. Until then, and without one, no node of this kind runs
+    /// Python functions.
+    pub(crate) async fn start_python(self: Arc<Self>, runtime: PathBuf) {
+        let Some(codes) = self.codes.clone() else { return };
+        let path = runtime.clone();
+        match tokio::task::spawn_blocking(move || codes.load_python(&path)).await {
+            Ok(Ok(())) => {
+                if let Err(error) = self.register(false).await {
+                    tracing::warn!(%error, "Python is ready; the tms hears of it later");
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, source = error.source(), path = %runtime.display(), "the node runs no Python functions");
+            }
+            Err(error) => tracing::error!(%error, "the node runs no Python functions"),
+        }
     }
 
     /// Registers the node, and again from time to time, until the order to stop.

@@ -1,9 +1,11 @@
 //! Puts a function node on a host.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use executor::{Function, Registry, RegistryError};
 use rpc::Client;
+use rpc::config::Config;
 use rpc::courier::Courier;
 use rpc::host::{Host, HostError, Standing};
 use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
@@ -76,9 +78,18 @@ pub async fn start_with(
     if together {
         fns.register(true).await.map_err(StartError::Register)?;
     }
+    if let Some(runtime) = python(host.config()) {
+        tokio::spawn(fns.clone().start_python(runtime));
+    }
     tokio::spawn(fns.clone().keep_registered(!together, host.shutdown()));
     host.serve(bound, Arc::new(Api(fns.clone())), &credentials)?;
     let last = fns.clone();
     host.at_end(async move { last.stop().await });
     Ok(fns)
+}
+
+/// Where the interpreter for Python is: as configured, or else in the data directory, if it is there.
+fn python(config: &Config) -> Option<PathBuf> {
+    let usual = || Some(config.data_dir.join("python.wasm")).filter(|path| path.exists());
+    config.fns.python.clone().or_else(usual)
 }

@@ -176,7 +176,8 @@ pub struct Fns {
     pub advertise: Option<SocketAddr>,
     /// How many functions run at once; 32 for each processor when absent.
     pub concurrency: Option<usize>,
-    /// The interpreter for Python functions: what `runtimes/python/build.py` makes. Without it the node runs none.
+    /// The interpreter for Python functions, which `runtimes/python/build.sh` makes; `python.wasm` in the data directory
+    /// when absent. Without it the node runs none.
     pub python: Option<PathBuf>,
 }
 

@@ -2,6 +2,7 @@
 
 mod code;
 mod described;
+mod engine;
 mod register;
 mod test;
 

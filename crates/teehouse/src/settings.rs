@@ -208,6 +208,11 @@ fn state_folder(environment: &impl Fn(&'static str) -> Option<OsString>) -> Opti
     Some(base.join("teehouse"))
 }
 
+/// Where this program keeps what outlasts one command, if there is a place for it.
+pub(crate) fn own_state() -> Option<PathBuf> {
+    state_folder(&variable)
+}
+
 /// A variable of this process; one without a value counts as absent.
 fn variable(name: &'static str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())

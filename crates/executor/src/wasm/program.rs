@@ -44,6 +44,11 @@ impl Program {
         Ok(Self { scripts: scripts.into(), ..self })
     }
 
+    /// The same program under another declaration.
+    pub(crate) fn declared(self, interface: Interface, sandbox: Sandbox) -> Self {
+        Self { interface, sandbox, ..self }
+    }
+
     fn store(&self, linked: &Linked, invocation: &Invocation<'_>) -> wasmtime::Result<Store<Host>> {
         let mut store = Store::new(linked.engine(), Host::new(invocation, self.sandbox, self.scripts.clone()));
         store.limiter(|host| &mut host.memory);

@@ -46,6 +46,9 @@ pub enum Refused {
     /// It could not be compiled or linked.
     #[error("the code can't be loaded: {0}")]
     Unloadable(String),
+    /// It is no script, or none that compiles.
+    #[error("the script is refused: {0}")]
+    Script(String),
 }
 
 /// Why there is no engine.

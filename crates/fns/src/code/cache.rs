@@ -4,6 +4,7 @@
 //! derived from the node's sealing key for exactly this code, engine and kind of processor: what somebody else wrote,
 //! altered or moved is as good as nothing.
 
+use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -20,15 +21,16 @@ const LARGEST: u64 = 512 << 20;
 /// Most that all files hold together, in bytes; beyond it the oldest go.
 const ALL: u64 = 2 << 30;
 
-/// The sealed cache of one data directory.
-pub(super) struct Sealed {
+/// The sealed cache of one folder.
+pub struct CompiledCode {
     folder: PathBuf,
     key: SealingKey,
 }
 
-impl Sealed {
-    pub(super) fn new(data_dir: &Path, key: SealingKey) -> Self {
-        Sealed { folder: data_dir.join("code"), key }
+impl CompiledCode {
+    /// The cache in a folder, which is made when it is needed, under a key that nobody has who may not run code here.
+    pub fn new(folder: PathBuf, key: SealingKey) -> Self {
+        CompiledCode { folder, key }
     }
 
     fn file_key(&self, name: &str) -> FileKey {
@@ -91,7 +93,13 @@ impl Sealed {
     }
 }
 
-impl CodeCache for Sealed {
+impl fmt::Debug for CompiledCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CompiledCode({})", self.folder.display())
+    }
+}
+
+impl CodeCache for CompiledCode {
     fn get(&self, key: &CodeKey) -> Option<Vec<u8>> {
         let name = key.to_string();
         match self.read(&name) {
@@ -125,8 +133,8 @@ fn into_io(error: StreamError) -> io::Error {
 mod tests {
     use super::*;
 
-    fn sealed(dir: &Path) -> Sealed {
-        Sealed::new(dir, SealingKey::from_bytes([5; 32]))
+    fn sealed(dir: &Path) -> CompiledCode {
+        CompiledCode::new(dir.join("code"), SealingKey::from_bytes([5; 32]))
     }
 
     #[test]
@@ -138,7 +146,7 @@ mod tests {
         assert_eq!(cache.read("one").unwrap(), code);
         assert_eq!(cache.read("two").unwrap(), b"");
         assert!(cache.read("three").is_err());
-        let other = Sealed::new(dir.path(), SealingKey::from_bytes([6; 32]));
+        let other = CompiledCode::new(dir.path().join("code"), SealingKey::from_bytes([6; 32]));
         assert!(other.read("one").is_err(), "another node's key");
     }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context as _;
-use executor::wasm::Engine;
+use executor::python::Python;
+use executor::wasm::{Engine, Refused};
+use types::digest::Digest;
 use types::function::{Declaration, FunctionType, InputRule, Language, OutputUse, PayloadUse, RunLimits};
 
 use crate::exit::Complaint;
@@ -128,6 +130,25 @@ fn output(text: &str) -> Result<OutputUse, &'static str> {
         "shared" => Ok(OutputUse::Shared),
         "owner" => Ok(OutputUse::Owner),
         _ => Err("expected creator, shared or owner"),
+    }
+}
+
+/// The interpreter for Python on this machine.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Runtime {
+    /// The interpreter for Python, which runtimes/python/build.sh makes
+    #[arg(long = "python-runtime", env = "TEEHOUSE_PYTHON", value_name = "FILE")]
+    path: Option<PathBuf>,
+}
+
+impl Runtime {
+    /// Loads it, if it is named. That takes a while where it was not done before on this machine.
+    pub(super) fn load(&self, engine: &Engine) -> anyhow::Result<Option<Python>> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let runtime = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+        let digest = Digest::new(crypto::hash::Sha256::digest(&runtime));
+        let refused = |error: Refused| Complaint::new(format!("{}: {error}", path.display()));
+        Ok(Some(Python::load(engine, &runtime, digest).map_err(refused)?))
     }
 }
 

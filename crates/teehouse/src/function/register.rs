@@ -2,18 +2,18 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use client::{Contents, NewFunction, Put, Teehouse};
-use executor::wasm::{Engine, EngineOptions, NoCache};
 use serde::Serialize;
 use types::file::{FileName, Format};
 use types::function::{FunctionRef, Language};
 use types::id::FileId;
 use types::user::UserId;
 
-use super::code::{Limits, Shape, Source};
+use super::code::{Limits, Runtime, Shape, Source};
+use super::engine::engine;
+use crate::exit::Complaint;
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -32,6 +32,8 @@ pub(super) struct Args {
     name: String,
     #[command(flatten)]
     code: Code,
+    #[command(flatten)]
+    runtime: Runtime,
     #[command(flatten)]
     shape: Shape,
     #[command(flatten)]
@@ -80,9 +82,11 @@ struct Registered {
 
 pub(super) async fn run(args: Args, user: &Teehouse, output: &Output) -> anyhow::Result<()> {
     let source = args.code.read()?;
-    // Nothing is compiled: an engine without memory set aside, and without a cache, will do.
-    let engine = Engine::new(EngineOptions { slots: 0, ..EngineOptions::default() }, Arc::new(NoCache))?;
+    let engine = engine(false)?;
     let imports = source.imports(&engine)?;
+    if let (Language::Python, Some(python)) = (source.language, args.runtime.load(&engine)?) {
+        python.check(&source.bytes).map_err(|refused| Complaint::new(refused.to_string()))?;
+    }
     let schema = match &args.schema {
         Some(path) => fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?,
         None => String::new(),

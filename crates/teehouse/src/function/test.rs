@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use executor::wasm::{Engine, EngineOptions, NoCache, Program, Sandbox};
+use executor::wasm::{Engine, Program, Sandbox};
 use executor::{Failure, Files, Interface, Outcome, Sink, StopSignal};
 use serde::Serialize;
 use types::digest::Digest;
-use types::function::{Declaration, FunctionRef};
+use types::function::{Declaration, FunctionRef, Language};
 use types::secret::Secret;
 
-use super::code::{Limits, Shape, Source};
+use super::code::{Limits, Runtime, Shape, Source};
+use super::engine::engine;
 use crate::exit::Complaint;
 use crate::output::Output;
 
@@ -40,6 +41,8 @@ pub(super) struct Args {
     /// A folder for its outputs
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    runtime: Runtime,
     #[command(flatten)]
     shape: Shape,
     #[command(flatten)]
@@ -75,12 +78,12 @@ pub(super) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
 /// Loads and runs it, on a thread that may block.
 fn prepare(args: Args, payload: Option<Secret>) -> anyhow::Result<Tested> {
     let source = Source::read(&args.file, None)?;
-    let engine = Engine::new(EngineOptions { fuel: true, ..EngineOptions::default() }, Arc::new(NoCache))?;
+    let engine = engine(true)?;
     let imports = source.imports(&engine)?;
     let inputs = args.input.iter().map(|path| Input::open(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let declaration = args.shape.declaration(source.language, imports, args.limits);
     let limits = executor::Limits::default().lowered(&declaration.limits);
-    let program = load(&engine, &source, &declaration)?;
+    let program = load(&engine, &source, &args.runtime, &declaration)?;
     let mut files = DiskFiles { inputs, folder: args.output, written: Arc::default() };
     let payload = payload.as_ref().map(Secret::expose);
     let ran = executor::run(&program, payload, &mut files, &limits, &StopSignal::new());
@@ -95,10 +98,24 @@ fn failed(failure: Failure) -> anyhow::Error {
     }
 }
 
-fn load(engine: &Engine, source: &Source, declaration: &Declaration) -> anyhow::Result<Program> {
+fn load(engine: &Engine, source: &Source, runtime: &Runtime, declaration: &Declaration) -> anyhow::Result<Program> {
     let digest = Digest::new(crypto::hash::Sha256::digest(&source.bytes));
     let interface = Interface::declared(&FunctionRef { name: "test".to_owned(), version: 1, digest }, declaration);
-    let program = engine.load(&source.bytes, digest, interface, Sandbox::declared(declaration));
+    let sandbox = Sandbox::declared(declaration);
+    let program = match source.language {
+        Language::Wasm => engine.load(&source.bytes, digest, interface, sandbox),
+        Language::Python => match runtime.load(engine)? {
+            Some(python) => {
+                python.check(&source.bytes).and_then(|()| python.program(&source.bytes, interface, sandbox))
+            }
+            None => {
+                let complaint = Complaint::usage("no interpreter for Python is named");
+                return Err(complaint
+                    .help("make one with runtimes/python/build.sh, and say --python-runtime FILE")
+                    .into());
+            }
+        },
+    };
     Ok(program.map_err(|refused| Complaint::new(refused.to_string()))?)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 58] = [
+const VERBS: [&[&str]; 61] = [
     &[],
     &["demo"],
     &["serve"],
@@ -30,6 +30,9 @@ const VERBS: [&[&str]; 58] = [
     &["function"],
     &["function", "list"],
     &["function", "show"],
+    &["function", "test"],
+    &["function", "register"],
+    &["function", "disable"],
     &["attest"],
     &["attest", "show"],
     &["attest", "verify"],
