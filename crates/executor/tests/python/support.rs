@@ -64,7 +64,7 @@ pub(crate) fn python() -> Option<&'static Python> {
 }
 
 /// Stands for a SHA-256: different for different code is all that these tests need.
-fn digest(code: &[u8]) -> Digest {
+pub(crate) fn digest(code: &[u8]) -> Digest {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut bytes = [0; 32];
     let mut hasher = DefaultHasher::new();
