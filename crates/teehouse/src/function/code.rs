@@ -19,9 +19,6 @@ pub(super) struct Shape {
     /// Whether one user runs it alone, or every party approves: `single` or `multiparty`
     #[arg(long = "type", value_name = "TYPE", default_value = "single", value_parser = function_type)]
     function_type: FunctionType,
-    /// Whether it takes a payload: `yes`, `no`, or `optional`
-    #[arg(long, value_name = "WHETHER", default_value = "optional", value_parser = payload)]
-    takes_payload: PayloadUse,
     /// How many files it reads: N, N..M or N..
     #[arg(long, value_name = "COUNT", default_value = "0..")]
     inputs: Count,
@@ -70,12 +67,18 @@ impl Limits {
 }
 
 impl Shape {
-    pub(super) fn declaration(self, language: Language, imports: Option<Vec<String>>, limits: Limits) -> Declaration {
+    pub(super) fn declaration(
+        self,
+        source: (Language, Option<Vec<String>>),
+        payload: PayloadUse,
+        limits: Limits,
+    ) -> Declaration {
+        let (language, imports) = source;
         let all = || vec![OutputUse::Creator, OutputUse::Shared, OutputUse::Owner];
         Declaration {
             language,
             function_type: self.function_type,
-            payload: self.takes_payload,
+            payload,
             inputs: InputRule { min: self.inputs.min, max: self.inputs.max, from_every_party: self.from_every_party },
             outputs: if self.outputs.is_empty() { all() } else { self.outputs },
             random: self.random,
@@ -115,7 +118,7 @@ fn function_type(text: &str) -> Result<FunctionType, &'static str> {
     }
 }
 
-fn payload(text: &str) -> Result<PayloadUse, &'static str> {
+pub(super) fn payload(text: &str) -> Result<PayloadUse, &'static str> {
     match text {
         "yes" => Ok(PayloadUse::Required),
         "no" => Ok(PayloadUse::Refused),

@@ -7,11 +7,11 @@ use anyhow::Context as _;
 use client::{Contents, NewFunction, Put, Teehouse};
 use serde::Serialize;
 use types::file::{FileName, Format};
-use types::function::{FunctionRef, Language};
+use types::function::{FunctionRef, Language, PayloadUse};
 use types::id::FileId;
 use types::user::UserId;
 
-use super::code::{Limits, Runtime, Shape, Source};
+use super::code::{Limits, Runtime, Shape, Source, payload};
 use super::engine::engine;
 use crate::exit::Complaint;
 use crate::output::Output;
@@ -20,10 +20,10 @@ const EXAMPLES: &str = "\
 Examples:
   teehouse function register count_words --wasm count.wasm --inputs 1 --public
   teehouse function register join --python join.py --type multiparty --inputs 2 \\
-      --from-every-party --takes-payload no --outputs shared --allow bob --allow carol
+      --from-every-party --payload no --outputs shared --allow bob --allow carol
 
-A name belongs to whoever registers it first; registering it again makes its next version. Tasks keep the
-version that they were created with.";
+A name belongs to whoever registers it first; registering it again makes its next version.
+Tasks keep the version that they were created with.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -34,6 +34,9 @@ pub(super) struct Args {
     code: Code,
     #[command(flatten)]
     runtime: Runtime,
+    /// Whether it takes a payload: `yes`, `no`, or `optional`
+    #[arg(long, value_name = "WHETHER", default_value = "optional", value_parser = payload)]
+    payload: PayloadUse,
     #[command(flatten)]
     shape: Shape,
     #[command(flatten)]
@@ -91,7 +94,7 @@ pub(super) async fn run(args: Args, user: &Teehouse, output: &Output) -> anyhow:
         Some(path) => fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?,
         None => String::new(),
     };
-    let declaration = args.shape.declaration(source.language, imports, args.limits);
+    let declaration = args.shape.declaration((source.language, imports), args.payload, args.limits);
     let mut put = Put::named(file_name(&args.name, source.language)?);
     // In one message, as small files are: nodes read it whole.
     put.format = Some(Format::Single);

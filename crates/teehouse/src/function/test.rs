@@ -11,7 +11,7 @@ use executor::wasm::{Engine, Program, Sandbox};
 use executor::{Failure, Files, Interface, Outcome, Sink, StopSignal};
 use serde::Serialize;
 use types::digest::Digest;
-use types::function::{Declaration, FunctionRef, Language};
+use types::function::{Declaration, FunctionRef, Language, PayloadUse};
 use types::secret::Secret;
 
 use super::code::{Limits, Runtime, Shape, Source};
@@ -81,7 +81,7 @@ fn prepare(args: Args, payload: Option<Secret>) -> anyhow::Result<Tested> {
     let engine = engine(true)?;
     let imports = source.imports(&engine)?;
     let inputs = args.input.iter().map(|path| Input::open(path)).collect::<anyhow::Result<Vec<_>>>()?;
-    let declaration = args.shape.declaration(source.language, imports, args.limits);
+    let declaration = args.shape.declaration((source.language, imports), PayloadUse::Optional, args.limits);
     let limits = executor::Limits::default().lowered(&declaration.limits);
     let program = load(&engine, &source, &args.runtime, &declaration)?;
     let mut files = DiskFiles { inputs, folder: args.output, written: Arc::default() };

@@ -134,9 +134,9 @@ fn functions_are_listed_and_shown() {
     assert_eq!(
         shown.text(),
         "function   psi, version 1\n\
-         what       tells two owners which of their 32-byte records the other has too\n\
+         what       tells owners which of their 32-byte records all the others have too\n\
          parties    Multiparty\n\
-         reads      exactly 2 input files, at least one from every party\n\
+         reads      2 or more input files, at least one from every party\n\
          payload    none\n\
          gives      a result text\n           \
          a private file for each input's owner"
