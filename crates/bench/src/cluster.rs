@@ -40,6 +40,7 @@ impl Cluster {
         let mut config = loopback(dir.path());
         // What is measured is the machine, and not how much of it newcomers may have.
         config.limits.handshakes_per_second = 0;
+        config.fns.python = std::env::var_os("TEEHOUSE_PYTHON").map(Into::into);
         Self::start_as(dir, config).await
     }
 

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crypto::SealingKey;
@@ -26,6 +25,7 @@ use types::wire::tms_external::{ApproveTask, ApprovedTask, CreateTask, CreatedTa
 use types::wire::tms_internal::{RegisterNode, RenewLease, UpdateTask};
 
 use crate::leases::{Leases, Lost};
+use crate::nodes::Nodes;
 use crate::task::{Lease, NewTask, Task, check_new};
 use crate::{Error, OpenError, authz, db};
 
@@ -69,7 +69,7 @@ pub struct Tms {
     pub(crate) identity: Arc<dyn Identity>,
     settings: Settings,
     leases: Leases,
-    next_node: AtomicUsize,
+    nodes: Nodes,
     /// A task ended.
     pub(crate) ended: Notify,
     /// Tasks that were being created when the tms stopped the last time, and never came to be.
@@ -94,8 +94,7 @@ impl Tms {
             leases.insert(task, lease, Duration::from_millis(time_limit_ms), now);
         }
         let unborn = db::unborn(&store)?;
-        let (next_node, ended) = (AtomicUsize::new(0), Notify::new());
-        Ok(Tms { store, tdfs, identity, settings, leases, next_node, ended, unborn })
+        Ok(Tms { store, tdfs, identity, settings, leases, nodes: Nodes::default(), ended: Notify::new(), unborn })
     }
 
     /// Closes the store; when this returns, another process can open it.
@@ -129,7 +128,8 @@ impl Tms {
         self.check_users(&create.collaborator_list).await?;
         let id = TaskId::from_random(crypto::random::bytes());
         let token = Secret::new(crypto::hash::hex(&crypto::random::bytes::<TOKEN_BYTES>()));
-        let node = self.choose(&found.nodes);
+        let node =
+            self.nodes.choose(&found.nodes, Instant::now()).ok_or(Error::NoSuchFunction(create.function_name))?;
         let new = NewTask {
             creator: creator.user().clone(),
             function: &found.info,
@@ -177,11 +177,6 @@ impl Tms {
             Some(unknown) => Err(Error::NoSuchUser(unknown.clone())),
             None => Ok(()),
         }
-    }
-
-    /// Takes the nodes that offer a function in turn.
-    fn choose(&self, nodes: &[SocketAddr]) -> SocketAddr {
-        nodes[self.next_node.fetch_add(1, Ordering::Relaxed) % nodes.len()]
     }
 
     /// Holds a new task's inputs. The intent is written first, so that a crash leaves nothing held for ever.
@@ -343,6 +338,7 @@ impl Tms {
     /// Notes what a node offers; a node that has just started gives up what it ran before.
     pub(crate) async fn register(&self, register: RegisterNode) -> Result<(), Error> {
         let RegisterNode { node, started, functions, runtimes } = register;
+        self.nodes.hear(node, Instant::now());
         if started {
             for (task, lease) in self.leases.matching(|lease| lease.node == Some(node)) {
                 self.lose(task, lease, restarted(node)).await;
