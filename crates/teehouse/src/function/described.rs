@@ -202,9 +202,13 @@ fn print_code(out: &mut dyn Write, code: &CodeDetails) -> io::Result<()> {
         writeln!(out, "randomness real: two runs may differ")?;
     }
     print_limits(out, &code.limits)?;
-    let who = match code.public {
-        true => "everybody".to_owned(),
-        false => std::iter::once(&code.author).chain(&code.allow).map(UserId::as_str).collect::<Vec<_>>().join(", "),
+    let who = match (code.public, code.allow.is_empty()) {
+        (true, _) => "everybody".to_owned(),
+        // Only the author is told whom.
+        (false, true) => format!("{0}, and whom {0} names", code.author),
+        (false, false) => {
+            std::iter::once(&code.author).chain(&code.allow).map(UserId::as_str).collect::<Vec<_>>().join(", ")
+        }
     };
     writeln!(out, "for        {who}")?;
     writeln!(out, "since      {}", utc(code.registered_ms))
