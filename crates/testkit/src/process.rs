@@ -4,7 +4,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rpc::config::Config;
 use rpc::telemetry::{self, LogFormat};
@@ -30,6 +30,15 @@ impl Process {
     /// Starts these services in a process; it serves when this returns. Its function node also knows the functions
     /// that misbehave.
     pub fn start(config: &Config, services: &[Role]) -> Self {
+        Self::try_start(config, services).unwrap_or_else(|ended| panic!("the child ended: {ended}"))
+    }
+
+    /// The same; how the process ended, when it did not come to serve. So it is with a fixed port that somebody's connection
+    /// has just then.
+    ///
+    /// # Errors
+    /// How it ended.
+    pub fn try_start(config: &Config, services: &[Role]) -> Result<Self, ExitStatus> {
         let mut log = OpenOptions::new();
         let log = log.create(true).append(true).open(config.data_dir.join(LOG)).expect("a log");
         let what = json!({"config": config, "services": services}).to_string();
@@ -42,8 +51,12 @@ impl Process {
             .expect("a process");
         let output = BufReader::new(child.stdout.take().expect("piped"));
         let ready = output.lines().map_while(Result::ok).find_map(|line| Some(line.split_once(READY)?.1.to_owned()));
-        let Some(ready) = ready else { panic!("the child ended: {:?}", child.wait()) };
-        Process { child, site: Site::new(serde_json::from_str(&ready).expect("a configuration")) }
+        match ready {
+            Some(ready) => {
+                Ok(Process { child, site: Site::new(serde_json::from_str(&ready).expect("a configuration")) })
+            }
+            None => Err(child.wait().expect("it ended")),
+        }
     }
 
     /// What it wrote to its log so far.

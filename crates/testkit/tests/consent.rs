@@ -280,9 +280,9 @@ async fn a_task_of_another_shape_is_not_created() {
         ("psi", &["nobody"], &[a], "invalid_request", "collaborator_list"),
         ("concat", &["user2", "user3", "user4"], &[a], "invalid_request", "collaborator_list"),
         ("echo", &["user1"], &[], "invalid_request", "collaborator_list"),
-        ("psi", &["user2"], &[], "invalid_request", "files"),
-        ("psi", &["user2"], &[a, b], "invalid_request", "files"),
-        ("psi", &["user2", "user3"], &[a], "invalid_request", "files"),
+        ("swap_file", &["user2"], &[], "invalid_request", "files"),
+        ("swap_file", &["user2"], &[a, b], "invalid_request", "files"),
+        ("swap_file", &["user2", "user3"], &[a], "invalid_request", "files"),
         ("concat", &["user2"], &[a, b, a, b], "invalid_request", "files"),
         ("echo", &[], &[a], "invalid_request", "files"),
         ("echo_file", &[], &[a, b], "invalid_request", "files"),
@@ -306,7 +306,7 @@ async fn an_approval_of_another_shape_does_not_count() {
     let [user1, user2, ..] = cluster.examples();
     let (own, a, b) = (user1.put(&[1; 32]).await, user2.put(&[1; 32]).await, user2.put(&[2; 32]).await);
     let (a, b) = (a.as_str(), b.as_str());
-    let task = user1.create("psi", &["user2"], &[&own]).await;
+    let task = user1.create("swap_file", &["user2"], &[&own]).await;
     let cases: [(&[&str], &str); 5] = [
         (&[], "invalid_request"),
         (&[a, b], "invalid_request"),
@@ -320,5 +320,6 @@ async fn an_approval_of_another_shape_does_not_count() {
     }
     check_deletable(&user2, b).await;
     assert_eq!(user2.approve(&task, &[a]).await["status"], "Ready");
-    assert_eq!(task.invoke(None).await["result"], "Finished");
+    task.invoke(None).await;
+    assert_eq!(task.status().await, "Finished");
 }

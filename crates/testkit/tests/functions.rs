@@ -227,7 +227,7 @@ async fn collaborators_of_a_single_function_may_look() {
 async fn a_function_that_nobody_offers_is_named() {
     let cluster = cluster().await;
     let [user1, ..] = cluster.examples();
-    for name in ["ech", "Echo", "", "echo@1", "../echo"] {
+    for name in ["ech", "Echo", "", "echo@2", "echo@01", "../echo"] {
         let refused = user1.try_create(name, &[], &[]).await;
         assert_eq!(
             (&refused["code"], &refused["message"]),
