@@ -1,5 +1,5 @@
 //! One run on stored files of this machine, without a task and without services: from ciphertext to ciphertext through
-//! what a [`Session`](crate::session) uses, for whoever measures that.
+//! what a session uses, for whoever measures that.
 
 use std::io;
 use std::path::{Path, PathBuf};
