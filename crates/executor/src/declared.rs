@@ -46,6 +46,27 @@ fn output_kind(output: OutputUse) -> OutputKind {
     }
 }
 
+impl From<PayloadRule> for PayloadUse {
+    fn from(rule: PayloadRule) -> Self {
+        match rule {
+            PayloadRule::Refused => PayloadUse::Refused,
+            PayloadRule::Optional => PayloadUse::Optional,
+            PayloadRule::Required => PayloadUse::Required,
+            PayloadRule::NamesInput => PayloadUse::NamesInput,
+        }
+    }
+}
+
+impl From<OutputKind> for OutputUse {
+    fn from(kind: OutputKind) -> Self {
+        match kind {
+            OutputKind::Owner => OutputUse::Owner,
+            OutputKind::Creator => OutputUse::Creator,
+            OutputKind::Shared => OutputUse::Shared,
+        }
+    }
+}
+
 impl Sandbox {
     /// What the author asked for beside the function's own inputs.
     pub fn declared(declaration: &Declaration) -> Self {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use executor::{Interface, OutputKind, PayloadRule, Registry};
+use executor::{Interface, PayloadRule, Registry};
 use rpc::Client;
 use rpc::config::{Config, Limits};
 use rpc::courier::Courier;
@@ -15,7 +15,7 @@ use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
 use rpc::shutdown::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use types::digest::Digest;
-use types::function::{FunctionInfo, FunctionRef, OutputUse, PayloadUse};
+use types::function::{FunctionInfo, FunctionRef, OutputUse};
 use types::wire::tms_internal::{RegisterNode, Response as TmsResponse, UpdateTask};
 
 use crate::Error;
@@ -246,22 +246,9 @@ fn info(interface: &Interface) -> FunctionInfo {
         max_files: Some(interface.inputs.max).filter(|max| *max != usize::MAX),
         from_every_party: interface.inputs.from_every_party,
         summary: interface.summary.clone().into_owned(),
-        payload: Some(match interface.payload {
-            PayloadRule::Refused => PayloadUse::Refused,
-            PayloadRule::Optional => PayloadUse::Optional,
-            PayloadRule::Required => PayloadUse::Required,
-            PayloadRule::NamesInput => PayloadUse::NamesInput,
-        }),
-        outputs: interface.outputs.iter().map(|kind| output_use(*kind)).collect(),
+        payload: Some(interface.payload.into()),
+        outputs: interface.outputs.iter().copied().map(OutputUse::from).collect(),
         schema: interface.schema.clone().into_owned(),
-    }
-}
-
-fn output_use(kind: OutputKind) -> OutputUse {
-    match kind {
-        OutputKind::Owner => OutputUse::Owner,
-        OutputKind::Creator => OutputUse::Creator,
-        OutputKind::Shared => OutputUse::Shared,
     }
 }
 

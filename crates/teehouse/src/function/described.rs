@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use client::{FunctionError, Teehouse};
-use executor::{Interface, OutputKind, PayloadRule};
+use executor::Interface;
 use serde::Serialize;
 use types::function::{FunctionType, InputRule, OutputUse, PayloadUse, RunLimits};
 use types::user::UserId;
@@ -108,30 +108,13 @@ impl From<&Interface> for Described {
             digest: None,
             shape: Some(Shape {
                 inputs: inputs(&rule),
-                payload: payload(payload_use(interface.payload)),
-                outputs: interface.outputs.iter().map(|kind| receives(output_use(*kind))).collect(),
+                payload: payload(interface.payload.into()),
+                outputs: interface.outputs.iter().map(|kind| receives((*kind).into())).collect(),
             }),
             code: None,
             schema: serde_json::from_str(&interface.schema).ok(),
             disabled: false,
         }
-    }
-}
-
-fn payload_use(rule: PayloadRule) -> PayloadUse {
-    match rule {
-        PayloadRule::Refused => PayloadUse::Refused,
-        PayloadRule::Optional => PayloadUse::Optional,
-        PayloadRule::Required => PayloadUse::Required,
-        PayloadRule::NamesInput => PayloadUse::NamesInput,
-    }
-}
-
-fn output_use(kind: OutputKind) -> OutputUse {
-    match kind {
-        OutputKind::Owner => OutputUse::Owner,
-        OutputKind::Creator => OutputUse::Creator,
-        OutputKind::Shared => OutputUse::Shared,
     }
 }
 
