@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub use types::trust::TrustLevel;
+
 /// A kind of platform: what made a piece of evidence and whose word it is.
 ///
 /// It has no order of its own: compare [`Platform::level`].
@@ -18,17 +20,6 @@ pub enum Platform {
     Tdx,
     /// An Intel SGX enclave.
     Sgx,
-}
-
-/// How much a platform's word is worth; ordered from least to most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TrustLevel {
-    /// Protects nothing from whoever runs the machine.
-    Simulated,
-    /// Says what was booted; memory is open to the machine's operator.
-    Tpm,
-    /// Memory is encrypted and the processor's maker signs what runs.
-    Confidential,
 }
 
 impl Platform {

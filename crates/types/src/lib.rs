@@ -4,6 +4,7 @@
 //! checked when it was parsed, so no later layer validates again. It does no I/O and reads no clock.
 
 pub mod bytes;
+pub mod consent;
 pub mod digest;
 pub mod error;
 pub mod file;
@@ -14,5 +15,6 @@ pub mod secret;
 pub mod service;
 pub mod task;
 pub mod time;
+pub mod trust;
 pub mod user;
 pub mod wire;

@@ -1,0 +1,91 @@
+//! Whether an owner's policy for a file allows a task to read it.
+
+use types::consent::{AllowedFunction, FilePolicy, TaskManifest};
+use types::function::FunctionRef;
+use types::time::UnixMillis;
+use types::trust::TrustLevel;
+use types::user::UserId;
+
+/// The rule of a policy that a task breaks. How often a file was used is counted elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Forbidden {
+    /// The function may not read it.
+    #[error("its owner does not allow the function {name}@{version}")]
+    Function {
+        /// The function.
+        name: String,
+        /// Its version.
+        version: u32,
+    },
+    /// A party may not take part.
+    #[error("its owner does not allow {0} to take part")]
+    Collaborator(UserId),
+    /// A party may not receive results.
+    #[error("its owner does not allow {0} to receive results")]
+    Recipient(UserId),
+    /// It is too late.
+    #[error("its owner allowed its use until an instant that has passed")]
+    Expired,
+    /// The purpose is another.
+    #[error("its owner allows it for the purpose `{0}` alone")]
+    Purpose(String),
+    /// The platform is not trusted enough.
+    #[error("its owner asks for a platform that is at least {wanted}, and this one is {found}")]
+    Trust {
+        /// What the owner asks for.
+        wanted: TrustLevel,
+        /// What would read it.
+        found: TrustLevel,
+    },
+}
+
+/// Decides on a file of `owner`'s, for a task as its manifest stands, on a platform of some trust.
+///
+/// # Errors
+/// The first rule that the task breaks.
+pub fn check(
+    policy: &FilePolicy,
+    owner: &UserId,
+    manifest: &TaskManifest,
+    platform: TrustLevel,
+    now: UnixMillis,
+) -> Result<(), Forbidden> {
+    let FilePolicy { functions, collaborators, recipients, uses: _, not_after_ms, purpose, minimum_trust } = policy;
+    let function = &manifest.function;
+    if functions.as_ref().is_some_and(|allowed| !allowed.iter().any(|allowed| admits(allowed, function))) {
+        return Err(Forbidden::Function { name: function.name.clone(), version: function.version });
+    }
+    if let Some(other) = stranger(manifest.parties.iter(), owner, collaborators.as_deref()) {
+        return Err(Forbidden::Collaborator(other.clone()));
+    }
+    let receiving = manifest.outputs.iter().flat_map(|output| &output.recipients);
+    if let Some(other) = stranger(receiving, owner, recipients.as_deref()) {
+        return Err(Forbidden::Recipient(other.clone()));
+    }
+    if not_after_ms.is_some_and(|last| now > last) {
+        return Err(Forbidden::Expired);
+    }
+    if let Some(purpose) = purpose.as_ref().filter(|purpose| **purpose != manifest.purpose) {
+        return Err(Forbidden::Purpose(purpose.clone()));
+    }
+    match minimum_trust {
+        Some(wanted) if platform < *wanted => Err(Forbidden::Trust { wanted: *wanted, found: platform }),
+        _ => Ok(()),
+    }
+}
+
+fn admits(allowed: &AllowedFunction, function: &FunctionRef) -> bool {
+    allowed.name == function.name
+        && allowed.version.is_none_or(|version| version == function.version)
+        && allowed.digest.is_none_or(|digest| digest == function.digest)
+}
+
+/// The first user who is neither the owner nor among those allowed, where anybody is excluded at all.
+fn stranger<'a>(
+    mut users: impl Iterator<Item = &'a UserId>,
+    owner: &UserId,
+    allowed: Option<&[UserId]>,
+) -> Option<&'a UserId> {
+    let allowed = allowed?;
+    users.find(|user| *user != owner && !allowed.contains(user))
+}
