@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use client::Teehouse;
+use consent::signing::Statements;
 use rpc::authn::{AuthnError, Identity};
 use rpc::config::{LIST_PAGE, Limits};
 use rpc::deployment::DevDeployment;
@@ -22,6 +23,7 @@ use types::digest::Digest;
 use types::function::{FunctionInfo, FunctionRef, FunctionType};
 use types::secret::Secret;
 use types::service::{Api, Role};
+use types::time::UnixMillis;
 use types::user::UserId;
 use types::wire::tms_external::CreateTask;
 use types::wire::tms_internal::RegisterNode;
@@ -119,7 +121,9 @@ fn open(data_dir: &Path) -> anyhow::Result<Tms> {
     // The tasks have no files: the tdfs is never asked.
     let tdfs = Client::remote(Connector::new(Api::TdfsInternal, None, trust), nowhere().to_string());
     let (sealing_key, settings) = (deployment.sealing_key(Role::Tms)?, Settings::from(&Limits::default()));
-    Tms::open(data_dir, &sealing_key, tdfs, Arc::new(Anyone), settings).context("the tms's store")
+    let (house, attester) = (deployment.trust()?.deployment, deployment.attester(Role::Tms));
+    let statements = Statements::new(house, &sealing_key, attester, UnixMillis::now())?;
+    Tms::open(data_dir, &sealing_key, tdfs, Arc::new(Anyone), statements, settings).context("the tms's store")
 }
 
 fn create() -> anyhow::Result<CreateTask> {

@@ -49,7 +49,7 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), NotCanonical> {
             Some(whole) if whole <= MAX_NUMBER => out.extend(whole.to_string().bytes()),
             _ => return Err(NotCanonical::Number),
         },
-        Value::Array(items) => list(items, (b'[', b']'), out, |item, out| write(item, out))?,
+        Value::Array(items) => list(items, (b'[', b']'), out, write)?,
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
             // Names are compared as UTF-16 (RFC 8785, section 3.2.3).

@@ -16,4 +16,5 @@ pub mod approval;
 pub mod canonical;
 pub mod manifest;
 pub mod policy;
+pub mod signing;
 pub mod statement;

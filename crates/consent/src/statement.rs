@@ -7,6 +7,8 @@
 //! A service signs with an Ed25519 key that follows from its sealing key, so that it outlives restarts; evidence binds
 //! the key to the service's measurement in the same way in which a certificate's evidence binds its key.
 
+use std::sync::Arc;
+
 use attest::Verified;
 use attest::appraise::Verifier;
 use attest::attester::{AttestError, Attester};
@@ -40,7 +42,7 @@ fn spki(key: &[u8]) -> Vec<u8> {
 
 /// A service's key for statements, with evidence for it.
 pub struct StatementKey {
-    pair: Ed25519KeyPair,
+    pair: Arc<Ed25519KeyPair>,
     signer: Signer,
 }
 
@@ -72,6 +74,18 @@ impl StatementKey {
     /// # Errors
     /// What the platform says.
     pub fn attested(pair: Ed25519KeyPair, attester: &dyn Attester, now: UnixMillis) -> Result<Self, AttestError> {
+        Self::bound(Arc::new(pair), attester, now)
+    }
+
+    /// The same key with fresh evidence. May take a second and block on hardware.
+    ///
+    /// # Errors
+    /// What the platform says.
+    pub fn attested_again(&self, attester: &dyn Attester, now: UnixMillis) -> Result<Self, AttestError> {
+        Self::bound(self.pair.clone(), attester, now)
+    }
+
+    fn bound(pair: Arc<Ed25519KeyPair>, attester: &dyn Attester, now: UnixMillis) -> Result<Self, AttestError> {
         let key = pair.public_key();
         let evidence = extension::attest_key(attester, &spki(&key), now)?;
         let signer = Signer { key: Base64(key.to_vec()), evidence: Base64(evidence), at_ms: now };

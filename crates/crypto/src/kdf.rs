@@ -14,6 +14,7 @@ use aws_lc_rs::hkdf::{self, HKDF_SHA256, KeyType, Salt};
 use zeroize::Zeroizing;
 
 use crate::key::{FileKey, KEY_LEN, MacKey, RecordKey, SealingKey};
+use crate::sign::Ed25519KeyPair;
 
 const SALT: &[u8] = b"teehouse sealing key v1";
 
@@ -48,11 +49,13 @@ pub enum Label {
     FileUrls,
     /// Seals compiled code that a function node keeps; context: what it was compiled from, for which engine.
     CompiledCode,
+    /// Signs a service's statements and checkpoints; no context.
+    StatementKey,
 }
 
 impl Label {
     /// Every label there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::StoreRoot,
         Self::StoreRecords,
         Self::StoreAnchor,
@@ -67,6 +70,7 @@ impl Label {
         Self::FileChunks,
         Self::FileUrls,
         Self::CompiledCode,
+        Self::StatementKey,
     ];
 
     fn as_bytes(self) -> &'static [u8] {
@@ -85,16 +89,19 @@ impl Label {
             Self::FileChunks => b"file chunks",
             Self::FileUrls => b"file urls",
             Self::CompiledCode => b"compiled code",
+            Self::StatementKey => b"statement key",
         }
     }
 }
 
-/// A key that [`SealingKey::derive`] can make: [`RecordKey`], [`MacKey`], or a [`SealingKey`] for a narrower purpose.
+/// A key that [`SealingKey::derive`] can make: [`RecordKey`], [`MacKey`], [`Ed25519KeyPair`], or a [`SealingKey`] for a
+/// narrower purpose.
 pub trait Derived: sealed::Sealed {}
 
 impl Derived for RecordKey {}
 impl Derived for MacKey {}
 impl Derived for SealingKey {}
+impl Derived for Ed25519KeyPair {}
 
 impl SealingKey {
     /// The key for one purpose. The same label and context always give the same key; any other, an unrelated one.
@@ -141,7 +148,7 @@ impl KeyType for Length {
 }
 
 mod sealed {
-    use super::{KEY_LEN, MacKey, RecordKey, SealingKey, Zeroizing};
+    use super::{Ed25519KeyPair, KEY_LEN, MacKey, RecordKey, SealingKey, Zeroizing};
 
     pub trait Sealed {
         const PURPOSE: &'static [u8];
@@ -166,6 +173,13 @@ mod sealed {
         const PURPOSE: &'static [u8] = b"sealing";
         fn from_secret(bytes: Zeroizing<[u8; KEY_LEN]>) -> Self {
             Self::from_secret(bytes)
+        }
+    }
+
+    impl Sealed for Ed25519KeyPair {
+        const PURPOSE: &'static [u8] = b"ed25519";
+        fn from_secret(bytes: Zeroizing<[u8; KEY_LEN]>) -> Self {
+            Self::from_seed(&bytes)
         }
     }
 }
@@ -195,6 +209,13 @@ mod tests {
     fn derived_keys_never_change() {
         let key: RecordKey = SealingKey::from_bytes([7; 32]).derive(Label::StoreRecords, b"context");
         assert_eq!(hex(key.expose()), "7207920268c50cc7fbcb838e1e743c8313b6666ec5c64c4bd3e14764316e0cdc");
+    }
+
+    /// Computed likewise, with the private key as the seed of RFC 8032; a change here makes services sign as somebody else.
+    #[test]
+    fn statement_keys_never_change() {
+        let key: Ed25519KeyPair = SealingKey::from_bytes([7; 32]).derive(Label::StatementKey, b"");
+        assert_eq!(hex(&key.public_key()), "ef8885541f6477337e08fe24a748d55de287d601e5cc746cd177a8ff3bcb2b0f");
     }
 
     #[test]

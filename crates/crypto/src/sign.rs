@@ -79,6 +79,12 @@ impl Ed25519KeyPair {
         Self(pair.expect("the system has a random source"))
     }
 
+    /// The key pair of a seed (RFC 8032, section 5.1.5): the same seed, the same pair. The caller wipes its own copy.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        let pair = aws_lc_rs::signature::Ed25519KeyPair::from_seed_unchecked(seed);
+        Self(pair.expect("every 32 bytes are a seed"))
+    }
+
     /// Reads an unencrypted PKCS#8 document (DER), version 1 (as OpenSSL writes it) or 2.
     ///
     /// # Errors

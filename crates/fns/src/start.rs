@@ -62,7 +62,7 @@ pub async fn start_with(
     functions: impl IntoIterator<Item = Arc<dyn Function>>,
 ) -> Result<Arc<Fns>, StartError> {
     let bound = host.bind(Port::FnsExternal).await?;
-    let Standing { credentials, sealing_key } = host.join(Role::Fns).await?;
+    let Standing { credentials, sealing_key, .. } = host.join(Role::Fns).await?;
     let together = neighbours.tms.is_some();
     let services = Services {
         tms: neighbours.tms.unwrap_or_else(|| host.client(&credentials)),

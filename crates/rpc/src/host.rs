@@ -97,6 +97,8 @@ pub struct Standing {
     pub credentials: Credentials,
     /// Its key for data at rest.
     pub sealing_key: SealingKey,
+    /// What makes evidence about it.
+    pub attester: Arc<dyn Attester>,
 }
 
 /// A process that serves.
@@ -232,7 +234,7 @@ impl Host {
             None => Source::At(self.config.enrolment()),
         };
         let (attester, names, trust) = (self.ground.attester(role), self.names(role), self.trust.clone());
-        let mut member = Member { role, attester, names, trust };
+        let mut member = Member { role, attester: attester.clone(), names, trust };
         let Membership { identity, ca, sealing_key } = member.enrol(&source).await?;
         if !self.trust.accepts_ca(&ca) {
             return Err(EnrolError::OtherAuthority.into());
@@ -246,7 +248,7 @@ impl Host {
             Ground::Dev(deployment) => deployment.sealing_key(role)?,
             Ground::Attested(_) => sealing_key,
         };
-        Ok(Standing { credentials, sealing_key })
+        Ok(Standing { credentials, sealing_key, attester })
     }
 
     /// The names for which a service's certificate is good.

@@ -68,7 +68,7 @@ fn settings(config: &Config) -> Settings {
 /// When a store can't be opened or an address can't be had.
 pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started, StartError> {
     let (external, internal) = (host.bind(Api::TdfsExternal).await?, host.bind(Api::TdfsInternal).await?);
-    let Standing { credentials, sealing_key } = host.join(Role::Tdfs).await?;
+    let Standing { credentials, sealing_key, .. } = host.join(Role::Tdfs).await?;
     let data_dir = host.config().data_dir.clone();
     let users = Arc::new(Users::open(&data_dir, &sealing_key)?);
     let kms = kms.unwrap_or_else(|| host.client(&credentials));

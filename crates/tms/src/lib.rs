@@ -16,6 +16,7 @@ mod registry;
 mod service;
 mod settle;
 mod start;
+mod statements;
 pub mod task;
 
 pub use api::{External, Internal};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use consent::signing::Statements;
 use crypto::SealingKey;
 use rpc::authn::{Identity, Principal};
 use rpc::config::{LIST_PAGE, Limits};
@@ -67,6 +68,8 @@ pub struct Tms {
     pub(crate) store: Store,
     pub(crate) tdfs: Client<TdfsInternal>,
     pub(crate) identity: Arc<dyn Identity>,
+    /// What signs its statements and the log's checkpoints.
+    pub(crate) statements: Arc<Statements>,
     settings: Settings,
     leases: Leases,
     nodes: Nodes,
@@ -86,6 +89,7 @@ impl Tms {
         sealing_key: &SealingKey,
         tdfs: Client<TdfsInternal>,
         identity: Arc<dyn Identity>,
+        statements: Statements,
         settings: Settings,
     ) -> Result<Self, OpenError> {
         let store = Store::open(&data_dir.join("tms.redb"), sealing_key, Options::default())?;
@@ -94,7 +98,17 @@ impl Tms {
             leases.insert(task, lease, Duration::from_millis(time_limit_ms), now);
         }
         let unborn = db::unborn(&store)?;
-        Ok(Tms { store, tdfs, identity, settings, leases, nodes: Nodes::default(), ended: Notify::new(), unborn })
+        Ok(Tms {
+            store,
+            tdfs,
+            identity,
+            statements: Arc::new(statements),
+            settings,
+            leases,
+            nodes: Nodes::default(),
+            ended: Notify::new(),
+            unborn,
+        })
     }
 
     /// Closes the store; when this returns, another process can open it.
