@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use client::Teehouse;
 use consent::signing::Statements;
-use rpc::authn::{AuthnError, Identity};
+use rpc::authn::{AuthnError, Identity, Known};
 use rpc::config::{LIST_PAGE, Limits};
 use rpc::deployment::DevDeployment;
 use rpc::tls::Connector;
@@ -25,7 +25,7 @@ use types::secret::Secret;
 use types::service::{Api, Role};
 use types::time::UnixMillis;
 use types::user::UserId;
-use types::wire::tms_external::CreateTask;
+use types::wire::tms_external::{CreateTask, TaskTerms};
 use types::wire::tms_internal::RegisterNode;
 
 use crate::cluster::{Cluster, folder};
@@ -131,6 +131,7 @@ fn create() -> anyhow::Result<CreateTask> {
         function_name: "echo".to_owned(),
         collaborator_list: Vec::new(),
         files: Vec::new(),
+        terms: TaskTerms::default(),
         user_id: USER.parse()?,
         user_token: Secret::new(String::new()),
     })
@@ -161,8 +162,8 @@ struct Anyone;
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, AuthnError>> + Send + 'a>>;
 
 impl Identity for Anyone {
-    fn verify<'a>(&'a self, _: &'a UserId, _: &'a Secret) -> Answer<'a, bool> {
-        Box::pin(async { Ok(true) })
+    fn verify<'a>(&'a self, _: &'a UserId, _: &'a Secret) -> Answer<'a, Option<Known>> {
+        Box::pin(async { Ok(Some(Known { key: None })) })
     }
 
     fn existing<'a>(&'a self, users: &'a [UserId]) -> Answer<'a, Vec<UserId>> {

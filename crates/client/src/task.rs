@@ -11,6 +11,7 @@ use types::user::UserId;
 use types::wire::fns;
 use types::wire::tms_external::{
     ApproveTask, ApprovedTask, CreateTask, CreatedTask, GetTask, ListTasks, Request, Response, TaskInfo, TaskList,
+    TaskTerms,
 };
 
 use crate::{RequestError, Teehouse};
@@ -112,10 +113,24 @@ impl Teehouse {
         collaborators: &[UserId],
         files: &[FileId],
     ) -> Result<CreatedTask, TaskError> {
+        self.create_task_with(function, (collaborators, files), TaskTerms::default()).await
+    }
+
+    /// As [`Teehouse::create_task`], with terms beside function, parties and files.
+    ///
+    /// # Errors
+    /// When the service refuses or can't be reached.
+    pub async fn create_task_with(
+        &self,
+        function: &str,
+        (collaborators, files): (&[UserId], &[FileId]),
+        terms: TaskTerms,
+    ) -> Result<CreatedTask, TaskError> {
         let request = CreateTask {
             function_name: function.to_owned(),
             collaborator_list: collaborators.to_vec(),
             files: files.to_vec(),
+            terms,
             user_id: self.user.clone(),
             user_token: self.token.clone(),
         };
@@ -145,6 +160,8 @@ impl Teehouse {
         let request = ApproveTask {
             task_id: task.clone(),
             files: files.to_vec(),
+            manifest: None,
+            signature: None,
             user_id: self.user.clone(),
             user_token: self.token.clone(),
         };

@@ -12,8 +12,10 @@
 //! Every decision takes what it decides on, and the time, as arguments; the services that call them keep the state.
 //! `docs/consent.md` has the formats byte for byte.
 
+pub mod agreement;
 pub mod approval;
 pub mod canonical;
+pub mod key;
 pub mod manifest;
 pub mod policy;
 pub mod signing;

@@ -9,7 +9,9 @@ use rpc::{CallError, Fault};
 use types::error::{ErrorCode, FailureReason};
 use types::id::{FileId, RequestId, TaskId};
 use types::task::Status;
+use types::trust::TrustLevel;
 
+use crate::agreed::NotAgreed;
 use crate::code::Unrunnable;
 use crate::files::ReadError;
 
@@ -44,6 +46,17 @@ pub enum Error {
         /// What the task names.
         wanted: String,
     },
+    /// The parties did not agree on this invocation.
+    #[error("task {task}: {source}")]
+    NotAgreed {
+        /// The task.
+        task: TaskId,
+        /// What of it.
+        source: NotAgreed,
+    },
+    /// The parties ask for a platform that is trusted more than this node's.
+    #[error("the parties ask for a platform that is at least {0}, and this node's is not")]
+    Trust(TrustLevel),
     /// The invocation does not have the shape that the function declares.
     #[error("{0}")]
     Mismatch(#[from] Mismatch),
@@ -173,7 +186,9 @@ impl Fault for Error {
             Error::WrongToken => ErrorCode::Unauthenticated,
             Error::OtherFunction { .. } | Error::Mismatch(_) => ErrorCode::InvalidRequest,
             Error::NotReady { .. } => ErrorCode::Conflict,
-            Error::OtherVersion { .. } | Error::Input { .. } => ErrorCode::PreconditionFailed,
+            Error::OtherVersion { .. } | Error::Input { .. } | Error::NotAgreed { .. } | Error::Trust(_) => {
+                ErrorCode::PreconditionFailed
+            }
             Error::QueueFull(_) | Error::NoRoom => ErrorCode::ResourceExhausted,
             Error::Function(_) => ErrorCode::FunctionFailed,
             Error::Deadline(_) => ErrorCode::DeadlineExceeded,

@@ -3,6 +3,7 @@
 //! Keys and plaintext exist here, in memory, while one task runs, and nowhere else in the system. A `session` is one
 //! run from lease to report; whatever goes wrong in between ends the task as `Failed` with a reason.
 
+mod agreed;
 pub mod alone;
 mod api;
 mod code;
@@ -13,6 +14,7 @@ mod node;
 mod plan;
 mod session;
 mod start;
+mod stated;
 
 pub use api::Api;
 pub use code::CompiledCode;

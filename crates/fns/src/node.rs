@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use consent::signing::Statements;
 use executor::{Interface, PayloadRule, Registry};
 use rpc::Client;
 use rpc::config::{Config, Limits};
@@ -89,6 +90,8 @@ pub struct Services {
 pub struct Fns {
     pub(crate) services: Services,
     pub(crate) settings: Settings,
+    /// What signs the node's statements of its runs.
+    pub(crate) statements: Arc<Statements>,
     pub(crate) registry: Registry,
     /// What runs users' code, where this node does.
     pub(crate) codes: Option<Arc<Codes>>,
@@ -117,11 +120,17 @@ const REGISTER_RETRY: Duration = Duration::from_secs(1);
 
 impl Fns {
     /// A node that runs these functions, and users' code where it is given what runs that.
-    pub(crate) fn new(registry: Registry, codes: Option<Codes>, services: Services, settings: Settings) -> Self {
+    pub(crate) fn new(
+        registry: Registry,
+        codes: Option<Codes>,
+        (services, statements): (Services, Statements),
+        settings: Settings,
+    ) -> Self {
         let spool = Folder::of(&settings.data_dir);
         spool.clear();
         Fns {
             services,
+            statements: Arc::new(statements),
             spool: Arc::new(spool),
             slots: Arc::new(Semaphore::new(settings.concurrency)),
             settings,

@@ -3,26 +3,32 @@
 use std::time::Duration;
 
 use executor::PayloadRule;
+use types::consent::TaskManifest;
 use types::file::PinnedFile;
 use types::function::{Code, FunctionRef, Named};
 use types::id::{FileId, TaskId};
 use types::secret::Secret;
 use types::task::Status;
+use types::time::UnixMillis;
 use types::user::UserId;
 use types::wire::fns::Request;
 use types::wire::tdfs_internal;
 use types::wire::tms_internal::{FoundTask, GetTask, Response as TmsResponse};
 
-use crate::Error;
 use crate::code::{Callee, Pinned};
 use crate::error::unexpected;
 use crate::node::{Fns, reference};
+use crate::{Error, agreed};
 
 /// What is to run: a task that was checked, before it is leased.
 pub(crate) struct Plan {
     pub(crate) task_id: TaskId,
     pub(crate) function: Callee,
     pub(crate) payload: Option<Secret>,
+    /// The payload as it came, also where it named an input.
+    pub(crate) given: Option<Secret>,
+    /// What the parties agreed on; older services do not say.
+    pub(crate) terms: Option<TaskManifest>,
     pub(crate) inputs: Vec<PinnedFile>,
     pub(crate) creator: UserId,
     pub(crate) collaborators: Vec<UserId>,
@@ -32,7 +38,7 @@ pub(crate) struct Plan {
 impl Fns {
     /// Checks all that can be checked without touching the task.
     pub(crate) async fn check(&self, request: Request) -> Result<Plan, Error> {
-        let FoundTask { task_info: task, manifest } = self.task(&request.task_id).await?;
+        let FoundTask { task_info: task, manifest, terms } = self.task(&request.task_id).await?;
         if task.task_token != request.task_token {
             return Err(Error::WrongToken);
         }
@@ -47,7 +53,9 @@ impl Fns {
         let mut plan = Plan {
             task_id: request.task_id,
             function,
+            given: request.payload.clone(),
             payload: request.payload,
+            terms,
             inputs: manifest.inputs,
             creator: task.user_id,
             collaborators: task.collaborator_list.into_iter().map(|collaborator| collaborator.user_id).collect(),
@@ -56,10 +64,12 @@ impl Fns {
         self.resolve_named_input(&mut plan).await?;
         let payload = plan.payload.as_ref().map(Secret::expose);
         plan.function.interface().check(payload, plan.inputs.len())?;
+        let agreed = plan.terms.as_ref().map(|terms| agreed::check(terms, plan.given.as_ref(), UnixMillis::now()));
+        agreed.transpose().map_err(|source| Error::NotAgreed { task: plan.task_id.clone(), source })?;
         Ok(plan)
     }
 
-    async fn task(&self, id: &TaskId) -> Result<FoundTask, Error> {
+    pub(crate) async fn task(&self, id: &TaskId) -> Result<FoundTask, Error> {
         match self.services.tms.call(GetTask { task_id: id.clone() }).await {
             Ok(TmsResponse::Get(found)) => Ok(found),
             Ok(_) => Err(unexpected("read the task")),
@@ -109,6 +119,12 @@ impl Fns {
         if !record.may_be_read_by(creator) {
             return Err(Error::NoSuchInput);
         }
-        Ok(PinnedFile { user_id: creator.clone(), file_id, sha256: record.sha256, file_size: record.file_size })
+        Ok(PinnedFile {
+            user_id: creator.clone(),
+            file_id,
+            sha256: record.sha256,
+            file_size: record.file_size,
+            from_task: record.task_id,
+        })
     }
 }

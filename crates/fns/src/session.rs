@@ -17,11 +17,14 @@ use std::time::Duration;
 use executor::{Failure, Function, Limits, Output, ResultRule, StopSignal, Stopped};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
+use types::consent::SignedStatement;
 use types::file::{AllowPolicy, Format, PinnedFile, TaskFile};
 use types::id::{FileId, LeaseId, RequestId};
 use types::key::KeyConfig;
+use types::receipt::OutputStatement;
 use types::secret::Secret;
 use types::task::Status;
+use types::time::UnixMillis;
 use types::user::UserId;
 use types::wire::tdfs_internal::FileRecord;
 use types::wire::tms_internal::{RenewLease, Response as TmsResponse, UpdateTask};
@@ -35,12 +38,16 @@ use crate::files::{
 };
 use crate::node::{Fns, Slot};
 use crate::plan::Plan;
+use crate::stated::{self, End, Stated};
 
 /// Why a run ends when nobody waits for it any more.
 pub(crate) const CALLER_GONE: &str = "the client disconnected before the task ended";
 
 /// Why a run ends when the node does.
 const NODE_STOPS: &str = "the function node was stopped";
+
+/// How long a node may take to hear that a party withdrew.
+const LONGEST_RENEWAL: Duration = Duration::from_millis(500);
 
 /// Renewals within one lease period: two may be lost.
 const RENEWALS: u32 = 3;
@@ -57,6 +64,7 @@ pub(crate) struct Session {
     deadline: Instant,
     stop: StopSignal,
     slot: Slot,
+    stated: Stated,
 }
 
 /// What a run that succeeded leaves to be reported.
@@ -65,6 +73,7 @@ struct Done {
     result: String,
     private: Vec<TaskFile>,
     shared: Option<FileId>,
+    made: Vec<OutputStatement>,
 }
 
 impl Session {
@@ -81,10 +90,24 @@ impl Session {
     ) -> Result<Self, Error> {
         let lease = LeaseId::from_random(crypto::random::bytes());
         let deadline = Instant::now() + plan.time_limit;
-        let session = Session { node, plan, lease, request_id, deadline, stop, slot };
+        let stated = Stated::begin(&plan, lease.clone(), UnixMillis::now());
+        let session = Session { node, plan, lease, request_id, deadline, stop, slot, stated };
         match session.node.update(session.to(Status::Running)).await? {
             true => Ok(session),
-            false => Err(Error::NotReady { task: session.plan.task_id.clone(), status: Status::Running }),
+            false => Err(session.not_leased().await),
+        }
+    }
+
+    /// Why the tms gave no lease: somebody was faster, or this node is not one that the parties agreed on.
+    async fn not_leased(&self) -> Error {
+        let task = self.plan.task_id.clone();
+        let minimum = self.plan.terms.as_ref().map(|terms| terms.minimum_trust);
+        match (self.node.task(&task).await, minimum) {
+            (Ok(found), Some(minimum)) if found.task_info.status == Status::Ready => Error::Trust(minimum),
+            (Ok(found), _) if found.task_info.status.is_final() => {
+                Error::NotReady { task, status: found.task_info.status }
+            }
+            _ => Error::NotReady { task, status: Status::Running },
         }
     }
 
@@ -126,7 +149,8 @@ impl Session {
         let (result, outputs) = self.execute(function, inputs).await?;
         let mut done = Done { result, ..Done::default() };
         for (output, content) in outputs {
-            let file = self.keep(output, content).await?;
+            let (file, made) = self.keep(output, content).await?;
+            done.made.push(made);
             match output {
                 Output::Shared => done.shared = Some(file.file_id),
                 Output::Creator | Output::Owner(_) => done.private.push(file),
@@ -264,7 +288,7 @@ impl Session {
     }
 
     /// Seals and stores one output for whoever is to have it.
-    async fn keep(&self, output: Output, content: Content) -> Result<TaskFile, Error> {
+    async fn keep(&self, output: Output, content: Content) -> Result<(TaskFile, OutputStatement), Error> {
         const OPERATION: &str = "declare an output";
         let (user_id, allow_policy) = self.recipient(output);
         let collaborator_list = match allow_policy {
@@ -272,6 +296,7 @@ impl Session {
             AllowPolicy::Collaborators | AllowPolicy::Everyone => self.plan.collaborators.clone(),
         };
         let file_size = content.size();
+        let recipients = std::iter::once(&user_id).chain(&collaborator_list).cloned().collect();
         let (content, sha256) = self
             .blocking(move || {
                 let digest = content.sha256();
@@ -297,7 +322,8 @@ impl Session {
             _ => Place::Disk(created.access_path.into()),
         };
         self.bring(Sealing::new(content, format, created.key_config), place).await?;
-        Ok(TaskFile { user_id, file_id: created.file_id })
+        let made = OutputStatement { file_id: created.file_id.clone(), recipients, sha256, size: file_size };
+        Ok((TaskFile { user_id, file_id: created.file_id }, made))
     }
 
     async fn bring(&self, output: Sealing, place: Place) -> Result<(), Error> {
@@ -339,7 +365,7 @@ impl Session {
         let period = self.node.settings.lease;
         let mut renewed = Instant::now();
         while renewed.elapsed() < period {
-            sleep(period / RENEWALS).await;
+            sleep((period / RENEWALS).min(LONGEST_RENEWAL)).await;
             let renew = RenewLease { task_id: self.plan.task_id.clone(), lease_id: self.lease.clone() };
             match self.node.services.tms.call(renew).await {
                 Ok(TmsResponse::Renew(answer)) if answer.success => renewed = Instant::now(),
@@ -351,14 +377,17 @@ impl Session {
 
     /// Reports the end to the tms, and hands it to the caller.
     async fn report(&self, outcome: Result<Done, Error>) -> Result<String, Error> {
+        stated::keep_fresh(&self.node.statements).await;
         let (update, result) = match outcome {
-            Ok(Done { result, private, shared }) => {
+            Ok(Done { result, private, shared, made }) => {
                 let update = self.to(Status::Finished);
-                (UpdateTask { output_files: private, task_result_file_id: shared, ..update }, Ok(result))
+                let run = self.state(&End::Finished(&result, &made));
+                (UpdateTask { output_files: private, task_result_file_id: shared, run, ..update }, Ok(result))
             }
             Err(error) => {
                 let reason = error.reason(&self.request_id);
-                (UpdateTask { error: Some(reason), ..self.to(Status::Failed) }, Err(error))
+                let run = self.state(&End::Failed(&reason));
+                (UpdateTask { error: Some(reason), run, ..self.to(Status::Failed) }, Err(error))
             }
         };
         match self.send_report(update).await {
@@ -366,6 +395,11 @@ impl Session {
             Ok(false) => result.and(Err(Error::LeaseLost)),
             Err(error) => result.and(Err(error)),
         }
+    }
+
+    /// What the node states about the run.
+    fn state(&self, end: &End<'_>) -> Option<SignedStatement> {
+        self.stated.end(&self.plan, end, &self.node.statements, UnixMillis::now())
     }
 
     async fn send_report(&self, update: UpdateTask) -> Result<bool, Error> {
@@ -390,6 +424,7 @@ impl Session {
             lease_id: Some(self.lease.clone()),
             node: Some(self.node.settings.node).filter(|_| status == Status::Running),
             error: None,
+            run: None,
         }
     }
 }

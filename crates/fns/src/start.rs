@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use attest::attester::AttestError;
+use consent::signing::Statements;
 use executor::{Function, Registry, RegistryError};
 use rpc::Client;
 use rpc::config::Config;
@@ -11,6 +13,7 @@ use rpc::host::{Host, HostError, Standing};
 use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
 use rpc::tls::TlsError;
 use types::service::{Api as Port, Role};
+use types::time::UnixMillis;
 
 use crate::code::Codes;
 use crate::{Api, Error, Fns, Services, Settings};
@@ -27,6 +30,9 @@ pub enum StartError {
     /// Two functions have the same name.
     #[error("functions")]
     Registry(#[from] RegistryError),
+    /// The platform makes no evidence for the key that signs statements.
+    #[error("the key that signs the node's statements can't be attested")]
+    Attest(#[from] AttestError),
     /// The tms in this process refuses the node.
     #[error("register the node")]
     Register(#[source] Error),
@@ -62,7 +68,8 @@ pub async fn start_with(
     functions: impl IntoIterator<Item = Arc<dyn Function>>,
 ) -> Result<Arc<Fns>, StartError> {
     let bound = host.bind(Port::FnsExternal).await?;
-    let Standing { credentials, sealing_key, .. } = host.join(Role::Fns).await?;
+    let Standing { credentials, sealing_key, attester } = host.join(Role::Fns).await?;
+    let statements = Statements::new(host.deployment().clone(), &sealing_key, attester, UnixMillis::now())?;
     let together = neighbours.tms.is_some();
     let services = Services {
         tms: neighbours.tms.unwrap_or_else(|| host.client(&credentials)),
@@ -74,7 +81,7 @@ pub async fn start_with(
     let settings = Settings::from(host.config());
     let codes = Codes::open(&settings.data_dir, sealing_key, settings.code_bytes);
     let codes = codes.inspect_err(|error| tracing::warn!(%error, "this node runs no users' code"));
-    let fns = Arc::new(Fns::new(registry, codes.ok(), services, settings));
+    let fns = Arc::new(Fns::new(registry, codes.ok(), (services, statements), settings));
     if together {
         fns.register(true).await.map_err(StartError::Register)?;
     }

@@ -17,6 +17,18 @@ pub enum Error {
     /// A token set by hand is too short or too long.
     #[error("a token has 1 to 256 bytes")]
     BadToken,
+    /// The change of a key is not the next one.
+    #[error("field `version`: the next change of your key is number {expected}")]
+    KeyVersion {
+        /// What it must be.
+        expected: u64,
+    },
+    /// Nothing can be signed without a key.
+    #[error("field `required`: without a key nothing can be signed")]
+    KeyRequired,
+    /// A key that must have signed the change did not.
+    #[error("field `{0}`: the change is not signed by that key")]
+    KeyNotSigned(&'static str),
     /// The store failed or refused a record.
     #[error("user store")]
     Store(#[from] StoreError),
@@ -27,7 +39,9 @@ impl Fault for Error {
         match self {
             Error::Exists(_) => ErrorCode::Conflict,
             Error::NoSuchUser(_) => ErrorCode::NotFound,
-            Error::BadToken => ErrorCode::InvalidRequest,
+            Error::BadToken | Error::KeyRequired => ErrorCode::InvalidRequest,
+            Error::KeyVersion { .. } => ErrorCode::Conflict,
+            Error::KeyNotSigned(_) => ErrorCode::PermissionDenied,
             Error::Store(_) => ErrorCode::Internal,
         }
     }

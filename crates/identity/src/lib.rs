@@ -6,6 +6,7 @@
 
 mod error;
 mod operate;
+mod signing;
 mod users;
 
 pub use error::{Error, OpenError};

@@ -6,13 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crypto::{Label, MacKey, SealingKey, mac};
-use rpc::authn::{AuthnError, Identity};
+use rpc::authn::{AuthnError, Identity, Known, Principal};
 use serde::{Deserialize, Serialize};
 use store::{Options, Records as _, Store, StoreError, Table};
 use types::secret::Secret;
 use types::user::{Quota, UserId};
 use types::wire::admin::{Issued, Request, Response, SetQuota, UserInfo, UserList};
+use types::wire::tdfs_external::{FoundUserKey, SetUserKey};
 
+use crate::signing::Signing;
 use crate::{Error, OpenError};
 
 /// Users by name.
@@ -33,6 +35,8 @@ struct User {
     disabled: bool,
     #[serde(default, skip_serializing_if = "Quota::is_default")]
     quota: Quota,
+    #[serde(default, skip_serializing_if = "Signing::is_default")]
+    signing: Signing,
 }
 
 impl User {
@@ -76,6 +80,7 @@ impl Users {
             Request::RotateToken(rotate) => self.rotate(rotate.user_id, rotate.token).await.map(Response::RotateToken),
             Request::DisableUser(disable) => self.disable(disable.user_id).await.map(Response::DisableUser),
             Request::SetQuota(set) => self.set_quota(set).await.map(Response::SetQuota),
+            Request::ResetKey(reset) => self.reset_key(reset.user_id).await.map(Response::ResetKey),
         }
     }
 
@@ -93,7 +98,7 @@ impl Users {
 
     async fn rotate(&self, user_id: UserId, token: Option<Secret>) -> Result<Issued, Error> {
         let (token, user) = self.issue(&user_id, token)?;
-        self.change(&user_id, move |old| User { quota: old.quota, ..user.clone() }).await?;
+        self.change(&user_id, move |old| User { quota: old.quota, signing: old.signing, ..user.clone() }).await?;
         Ok(Issued { user_id, token })
     }
 
@@ -106,6 +111,36 @@ impl Users {
         let quota = move |old: Quota| Quota { files: files.unwrap_or(old.files), bytes: bytes.unwrap_or(old.bytes) };
         let user = self.change(&user_id, move |user| User { quota: quota(user.quota), ..user }).await?;
         Ok(user.info(user_id))
+    }
+
+    async fn reset_key(&self, user_id: UserId) -> Result<UserInfo, Error> {
+        let user = self.change(&user_id, |user| User { signing: user.signing.reset(), ..user }).await?;
+        Ok(user.info(user_id))
+    }
+
+    /// The key by which a user signs approvals.
+    ///
+    /// # Errors
+    /// When there is no such user, or the store can't be read.
+    pub async fn key(&self, user: &UserId) -> Result<FoundUserKey, Error> {
+        let name = user.clone();
+        let found: Option<User> = self.store.read(move |snapshot| snapshot.get(&USERS, name.as_str())).await?;
+        Ok(found.ok_or_else(|| Error::NoSuchUser(user.clone()))?.signing.found(user))
+    }
+
+    /// Registers, changes or removes the key by which a user signs approvals.
+    ///
+    /// # Errors
+    /// When the change is not the next one, or a key that must sign it did not.
+    pub async fn set_key(&self, principal: &Principal, set: SetUserKey) -> Result<FoundUserKey, Error> {
+        let (user, name) = (principal.user().clone(), principal.user().clone());
+        let changed = self.store.write(move |tx| {
+            let found: User = tx.get(&USERS, name.as_str())?.ok_or_else(|| Error::NoSuchUser(name.clone()))?;
+            let changed = User { signing: found.signing.clone().after(&set)?, ..found };
+            tx.insert(&USERS, name.as_str(), &changed)?;
+            Ok::<_, Error>(changed)
+        });
+        Ok(changed.await?.signing.found(&user))
     }
 
     async fn change(&self, user: &UserId, to: impl Fn(User) -> User + Send + 'static) -> Result<User, Error> {
@@ -142,7 +177,7 @@ impl Users {
             return Err(Error::BadToken);
         }
         let token_tag = tag(&self.key, user_id, &token);
-        Ok((token, User { token_tag, disabled: false, quota: Quota::default() }))
+        Ok((token, User { token_tag, disabled: false, quota: Quota::default(), signing: Signing::default() }))
     }
 }
 
@@ -157,7 +192,7 @@ fn tag(key: &MacKey, user: &UserId, token: &Secret) -> [u8; mac::TAG_LEN] {
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Identity for Users {
-    fn verify<'a>(&'a self, user: &'a UserId, token: &'a Secret) -> Boxed<'a, Result<bool, AuthnError>> {
+    fn verify<'a>(&'a self, user: &'a UserId, token: &'a Secret) -> Boxed<'a, Result<Option<Known>, AuthnError>> {
         let name = user.clone();
         Box::pin(async move {
             let found: Result<Option<User>, StoreError> =
@@ -165,7 +200,8 @@ impl Identity for Users {
             let found = found.map_err(|error| AuthnError::Identity(Box::new(error)))?;
             let expected = found.as_ref().map_or(NOBODY, |user| user.token_tag);
             let matches = mac::verify(&self.key, &parts(user, token), &expected).is_ok();
-            Ok(matches && found.is_some_and(|user| !user.disabled))
+            let known = |found: User| Known { key: found.signing.key(user) };
+            Ok(found.filter(|found| matches && !found.disabled).map(known))
         })
     }
 
@@ -204,7 +240,8 @@ mod tests {
     }
 
     async fn check(users: &Users, name: &str, token: &str, expected: bool) {
-        assert_eq!(users.verify(&user(name), &secret(token)).await.expect("asked"), expected, "{name} {token}");
+        let known = users.verify(&user(name), &secret(token)).await.expect("asked");
+        assert_eq!(known.is_some(), expected, "{name} {token}");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use types::consent::ApprovalKey;
 use types::error::ErrorCode;
 use types::secret::Secret;
 use types::user::UserId;
@@ -13,17 +14,30 @@ use crate::{CallError, Client, Fault};
 
 /// A user whose token was checked for this request. Only [`authenticate`] makes one.
 #[derive(Debug)]
-pub struct Principal(UserId);
+pub struct Principal {
+    user: UserId,
+    key: Option<ApprovalKey>,
+}
 
 impl Principal {
     /// Who it is.
     pub fn user(&self) -> &UserId {
-        &self.0
+        &self.user
+    }
+
+    /// The key by which they sign approvals, if they registered one.
+    pub fn key(&self) -> Option<&ApprovalKey> {
+        self.key.as_ref()
     }
 
     /// A principal that nobody checked.
     pub fn danger_for_tests(user: UserId) -> Self {
-        Principal(user)
+        Principal { user, key: None }
+    }
+
+    /// A principal with a key that nobody checked.
+    pub fn danger_with_key_for_tests(key: ApprovalKey) -> Self {
+        Principal { user: key.user_id.clone(), key: Some(key) }
     }
 }
 
@@ -62,10 +76,17 @@ impl Fault for AuthnError {
 /// A boxed future that borrows nothing but its maker.
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// What is known of a user whose token is right.
+#[derive(Debug)]
+pub struct Known {
+    /// The key by which they sign approvals, if they registered one.
+    pub key: Option<ApprovalKey>,
+}
+
 /// Whoever knows the users. There is one such module in a system; others ask it each time and keep no copy.
 pub trait Identity: Send + Sync + 'static {
-    /// Whether the token is the user's and the user is not disabled.
-    fn verify<'a>(&'a self, user: &'a UserId, token: &'a Secret) -> Boxed<'a, Result<bool, AuthnError>>;
+    /// The user, when the token is theirs and they are not disabled.
+    fn verify<'a>(&'a self, user: &'a UserId, token: &'a Secret) -> Boxed<'a, Result<Option<Known>, AuthnError>>;
 
     /// Those of the names that are users and not disabled.
     fn existing<'a>(&'a self, users: &'a [UserId]) -> Boxed<'a, Result<Vec<UserId>, AuthnError>>;
@@ -77,8 +98,8 @@ pub trait Identity: Send + Sync + 'static {
 /// When they are not a user's, or the users can't be asked.
 pub async fn authenticate(identity: &dyn Identity, user: UserId, token: &Secret) -> Result<Principal, AuthnError> {
     match identity.verify(&user, token).await? {
-        true => Ok(Principal(user)),
-        false => Err(AuthnError::Unauthenticated),
+        Some(Known { key }) => Ok(Principal { user, key }),
+        None => Err(AuthnError::Unauthenticated),
     }
 }
 
@@ -86,11 +107,13 @@ pub async fn authenticate(identity: &dyn Identity, user: UserId, token: &Secret)
 pub struct RemoteIdentity(pub Client<TdfsInternal>);
 
 impl Identity for RemoteIdentity {
-    fn verify<'a>(&'a self, user: &'a UserId, token: &'a Secret) -> Boxed<'a, Result<bool, AuthnError>> {
+    fn verify<'a>(&'a self, user: &'a UserId, token: &'a Secret) -> Boxed<'a, Result<Option<Known>, AuthnError>> {
         Box::pin(async move {
             let request = tdfs_internal::Authenticate { user_id: user.clone(), user_token: token.clone() };
             match self.0.call(request).await.map_err(AuthnError::Remote)? {
-                tdfs_internal::Response::Authenticate(answer) => Ok(answer.success),
+                tdfs_internal::Response::Authenticate(answer) => {
+                    Ok(answer.success.then_some(Known { key: answer.key }))
+                }
                 _ => Err(AuthnError::Remote(CallError::unexpected())),
             }
         })

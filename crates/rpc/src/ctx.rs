@@ -8,6 +8,7 @@ use attest::certificate::PeerIdentity;
 use types::id::RequestId;
 use types::service::Role;
 use types::time::UnixMillis;
+use types::trust::TrustLevel;
 
 /// Who is at the other end of a connection.
 #[derive(Clone)]
@@ -18,6 +19,26 @@ pub enum Peer {
     Service(Arc<Verified<PeerIdentity>>),
     /// A service in this very process.
     SameProcess(Role),
+}
+
+impl Peer {
+    /// Which service it is; `None` for everybody else.
+    pub fn role(&self) -> Option<Role> {
+        match self {
+            Peer::Anyone => None,
+            Peer::Service(identity) => Some(identity.role),
+            Peer::SameProcess(role) => Some(*role),
+        }
+    }
+
+    /// How far its platform is to be trusted, with `own` for services of this process.
+    pub fn trust(&self, own: TrustLevel) -> TrustLevel {
+        match self {
+            Peer::Anyone => TrustLevel::Simulated,
+            Peer::Service(identity) => identity.claims.platform().level(),
+            Peer::SameProcess(_) => own,
+        }
+    }
 }
 
 impl fmt::Display for Peer {

@@ -123,7 +123,8 @@ impl Trust {
         let deployment = manifest.deployment.clone();
         let collateral = Arc::new(Held::read(&collateral_of(dir)));
         let ca = ca.map(CertificateDer::from);
-        Ok(Trust::with(deployment, ca, policy, collateral).naming_ca(manifest.ca_sha256))
+        let trust = Trust::with(deployment, ca, policy, collateral).naming_ca(manifest.ca_sha256);
+        Ok(trust.measured_by(manifest.digest()))
     }
 }
 

@@ -15,6 +15,7 @@ use attest::simulated::SimulatedSealer;
 use crypto::SealingKey;
 use rustls::pki_types::CertificateDer;
 use tokio::task::JoinSet;
+use types::digest::Digest;
 use types::service::{Api, Role};
 
 use crate::collateral::{self, Keeper};
@@ -161,6 +162,11 @@ impl Host {
     /// The platform that the services run on.
     pub fn platform(&self) -> Platform {
         self.ground.platform()
+    }
+
+    /// SHA-256 of the auditors' manifest that says what may run here.
+    pub fn measurements(&self) -> Option<Digest> {
+        self.trust.measurements
     }
 
     /// The order to stop, for background tasks to hear.

@@ -29,6 +29,8 @@ pub struct Trust {
     pub(crate) ca: Option<CertificateDer<'static>>,
     /// The digest of that certificate, where the manifest names it.
     pub(crate) ca_sha256: Option<Digest>,
+    /// SHA-256 of the auditors' manifest from which that follows.
+    pub(crate) measurements: Option<Digest>,
     /// What may run there.
     pub(crate) policy: Policy,
     /// What makers say of the platforms it runs on; simulated ones need none.
@@ -58,7 +60,7 @@ impl Trust {
         policy: Policy,
         collateral: Arc<Held>,
     ) -> Self {
-        Trust { deployment, ca, ca_sha256: None, policy, collateral, evidence_age: EVIDENCE_AGE }
+        Trust { deployment, ca, ca_sha256: None, measurements: None, policy, collateral, evidence_age: EVIDENCE_AGE }
     }
 
     /// Appraises a certificate with the collateral of this instant, and notes what it would have needed.
@@ -100,6 +102,11 @@ impl Trust {
     /// The same, with the CA that its manifest names.
     pub(crate) fn naming_ca(self, ca_sha256: Option<Digest>) -> Self {
         Trust { ca_sha256, ..self }
+    }
+
+    /// The same, by the auditors' manifest of this digest.
+    pub(crate) fn measured_by(self, manifest: Digest) -> Self {
+        Trust { measurements: Some(manifest), ..self }
     }
 
     /// The same, believing in this CA.

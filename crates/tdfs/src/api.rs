@@ -49,6 +49,14 @@ impl Service for External {
                 tdfs.complete_upload(&caller, complete).await?;
                 Ok(Response::CompleteUpload(UploadCompleted { success: true }))
             }
+            Request::GetKey(ask) => {
+                let caller = authenticate(&*tdfs.identity, ask.user_id, &ask.user_token).await?;
+                Ok(Response::GetKey(tdfs.identity.key(caller.user()).await.map_err(Error::Key)?))
+            }
+            Request::SetKey(set) => {
+                let caller = authenticate(&*tdfs.identity, set.user_id.clone(), &set.user_token).await?;
+                Ok(Response::SetKey(tdfs.identity.set_key(&caller, set).await.map_err(Error::Key)?))
+            }
             Request::Usage(ask) => {
                 let caller = authenticate(&*tdfs.identity, ask.user_id, &ask.user_token).await?;
                 Ok(Response::Usage(tdfs.usage(caller.user()).await?))
@@ -71,8 +79,9 @@ impl Service for Internal {
             Request::Create(create) => Ok(Response::Create(tdfs.create_output(create, ctx.now).await?)),
             Request::Get(get) => Ok(Response::Get(FoundRecord { file_info: tdfs.record(get.file_id).await? })),
             Request::Authenticate(ask) => {
-                let success = tdfs.identity.verify(&ask.user_id, &ask.user_token).await?;
-                Ok(Response::Authenticate(Authenticated { success }))
+                let known = tdfs.identity.verify(&ask.user_id, &ask.user_token).await?;
+                let success = known.is_some();
+                Ok(Response::Authenticate(Authenticated { success, key: known.and_then(|known| known.key) }))
             }
             Request::Users(ask) => {
                 Ok(Response::Users(FoundUsers { user_ids: tdfs.identity.existing(&ask.user_ids).await? }))

@@ -72,6 +72,9 @@ pub enum Error {
     /// The users can't be asked.
     #[error("users")]
     Users(#[source] identity::Error),
+    /// A user's key can't be changed so.
+    #[error(transparent)]
+    Key(identity::Error),
     /// The ciphertext's place failed or refused.
     #[error("where ciphertext is kept")]
     Blobs(#[from] blobs::Error),
@@ -124,6 +127,7 @@ impl Fault for Error {
             Error::Blobs(error) => blobs_code(error),
             Error::Kms(error) => error.code(),
             Error::Users(_) | Error::Store(_) => ErrorCode::Internal,
+            Error::Key(error) => error.code(),
         }
     }
 

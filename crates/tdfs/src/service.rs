@@ -302,6 +302,7 @@ impl Tdfs {
         let readable = move |id: &FileId, row: &FileRow| authz::read_as(&reader, id, row).map(|_| ());
         let rows = db::hold(&self.store, task, files.clone(), readable).await?;
         let pin = |(file_id, row): (FileId, FileRow)| PinnedFile {
+            from_task: row.task_id,
             user_id: user.clone(),
             file_id,
             sha256: row.sha256,

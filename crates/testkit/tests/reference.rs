@@ -217,7 +217,7 @@ async fn the_psi_example_comes_out_as_documented() {
         let pinned = r#"{"user_id":"<text>","file_id":"<uuid>","sha256":"<hex64>","file_size":<number>}"#;
         let all = |status: &str, outputs: &str| {
             format!(
-                r#"{{"type":"Get","task_info":{{"user_id":"user1","collaborator_list":[{{"user_id":"user2","approved":true}}],"approved_user_number":1,"function_name":"psi","function_type":"Multiparty","status":"{status}",{at},"task_token":"{token}","input_files":{inputs},"output_files":[{outputs}],"task_result_file_id":null}},"manifest":{{"function":{{"name":"psi","version":1,"digest":"<hex64>"}},"inputs":[{pinned},{pinned}],"time_limit_ms":<number>}}}}"#
+                r#"{{"type":"Get","task_info":{{"user_id":"user1","collaborator_list":[{{"user_id":"user2","approved":true}}],"approved_user_number":1,"function_name":"psi","function_type":"Multiparty","status":"{status}",{at},"task_token":"{token}","input_files":{inputs},"output_files":[{outputs}],"task_result_file_id":null}},"manifest":{{"function":{{"name":"psi","version":1,"digest":"<hex64>"}},"inputs":[{pinned},{pinned}],"time_limit_ms":<number>}},"terms":{{"schema":1,"task_id":"<uuid>","created_ms":<number>,"parties":["user1","user2"],"function":{{"name":"psi","version":1,"digest":"<hex64>"}},"inputs":[{pinned},{pinned}],"payload":"none","outputs":[{{"output":"Owner","recipients":["user1","user2"]}}],"limits":{{"time_ms":<number>,"runs":1}},"approvers":["user1","user2"],"approval":{{"exact":false}},"minimum_trust":"simulated","measurements":"<hex64>"}}}}"#
             )
         };
         talk.check(Api::TmsInternal, &inside, &all("Ready", "")).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rpc::authn::authenticate;
 use rpc::{Ctx, Service, protocol};
 use types::file::PinnedFile;
+use types::service::Role;
 use types::wire::{tms_external as external, tms_internal as internal};
 
 use crate::task::Task;
@@ -34,11 +35,32 @@ impl Service for External {
             Request::Update(approve) => {
                 let caller = authenticate(&*tms.identity, approve.user_id.clone(), &approve.user_token).await?;
                 let tms = tms.clone();
-                Ok(Response::Update(to_the_end(async move { tms.approve(caller, approve).await }).await?))
+                Ok(Response::Update(to_the_end(async move { tms.approve(caller, approve, ctx.now).await }).await?))
             }
             Request::List(list) => {
                 let caller = authenticate(&*tms.identity, list.user_id, &list.user_token).await?;
                 Ok(Response::List(tms.list(&caller, list.limit, list.cursor).await?))
+            }
+            Request::BringFiles(bring) => {
+                let caller = authenticate(&*tms.identity, bring.user_id.clone(), &bring.user_token).await?;
+                let tms = tms.clone();
+                Ok(Response::BringFiles(to_the_end(async move { tms.bring_files(caller, bring).await }).await?))
+            }
+            Request::SetPayload(set) => {
+                let caller = authenticate(&*tms.identity, set.user_id.clone(), &set.user_token).await?;
+                Ok(Response::SetPayload(tms.set_payload(caller, set, ctx.now).await?))
+            }
+            Request::Withdraw(withdraw) => {
+                let caller = authenticate(&*tms.identity, withdraw.user_id, &withdraw.user_token).await?;
+                Ok(Response::Withdraw(tms.withdraw(caller, withdraw.task_id, ctx.now).await?))
+            }
+            Request::GetManifest(get) => {
+                let caller = authenticate(&*tms.identity, get.user_id, &get.user_token).await?;
+                Ok(Response::GetManifest(tms.manifest(&caller, get.task_id).await?))
+            }
+            Request::GetReceipt(get) => {
+                let caller = authenticate(&*tms.identity, get.user_id, &get.user_token).await?;
+                Ok(Response::GetReceipt(tms.receipt(&caller, get.task_id, ctx.now).await?))
             }
             Request::RegisterFunction(register) => {
                 let caller = authenticate(&*tms.identity, register.user_id.clone(), &register.user_token).await?;
@@ -86,18 +108,35 @@ impl Service for Internal {
     async fn call(&self, ctx: Ctx, request: internal::Request) -> Result<internal::Response, Error> {
         use internal::{FoundTask, Request, Response, Updated};
         let tms = &self.0;
+        check_role(&request, ctx.peer.role())?;
         match request {
             Request::Get(get) => {
                 let task = tms.task(&get.task_id).await?;
-                Ok(Response::Get(FoundTask { manifest: Some(task.manifest()), task_info: info(task) }))
+                let terms = Some(task.consented(&get.task_id));
+                Ok(Response::Get(FoundTask { manifest: Some(task.manifest()), terms, task_info: info(task) }))
             }
-            Request::Update(update) => Ok(Response::Update(Updated { success: tms.update(update, ctx.now).await? })),
+            Request::Update(update) => {
+                let trust = ctx.peer.trust(tms.settings().trust);
+                Ok(Response::Update(Updated { success: tms.update(update, trust, ctx.now).await? }))
+            }
+            Request::Release(release) => Ok(Response::Release(tms.released(&release).await?)),
             Request::Renew(renew) => Ok(Response::Renew(Updated { success: tms.renew(&renew) })),
             Request::Register(register) => {
                 tms.register(register).await?;
                 Ok(Response::Register(Updated { success: true }))
             }
         }
+    }
+}
+
+/// The kms asks what it may release, and nothing else; nodes ask everything else.
+fn check_role(request: &internal::Request, role: Option<Role>) -> Result<(), Error> {
+    let releases = matches!(request, internal::Request::Release(_));
+    match role {
+        Some(Role::Kms) if releases => Ok(()),
+        Some(Role::Fns) if !releases => Ok(()),
+        Some(role) => Err(Error::OtherRole(role)),
+        None => Ok(()),
     }
 }
 

@@ -53,6 +53,52 @@ pub enum Error {
     /// The caller takes part in the task, but is not asked to approve it.
     #[error("task {0} is not for you to approve: its creator agreed by creating it")]
     NotAnApprover(TaskId),
+    /// The caller sees the task and has no part in it.
+    #[error("you see task {0}, which is its creator's alone: there is nothing for you to agree to")]
+    OnlySees(TaskId),
+    /// Only who created it may do that.
+    #[error("task {0} is not yours: only its creator may change it")]
+    NotTheCreator(TaskId),
+    /// An approval names another manifest.
+    #[error("task {0} is not what you looked at: it changed meanwhile, so look again (`teehouse task plan`)")]
+    OtherManifest(TaskId),
+    /// An approval names no manifest where it must.
+    #[error("task {0} asks for approvals that name its manifest: use `teehouse task approve`")]
+    NamesNone(TaskId),
+    /// An approval that names its manifest comes with files that would change it.
+    #[error("field `files`: bring files first, then approve the manifest that has them")]
+    BringFirst,
+    /// An approval must be signed.
+    #[error("you registered a key and asked that nothing less approves in your name: sign the approval")]
+    Unsigned,
+    /// A signature is not the caller's over this approval.
+    #[error("field `signature`: {0}")]
+    Signature(&'static str),
+    /// An approval comes after the deadline.
+    #[error("task {0} can't be approved any more: its deadline for approvals has passed")]
+    TooLate(TaskId),
+    /// It ended, so that nothing can be taken back.
+    #[error("task {task} is {status}: nothing can be taken back any more")]
+    EndedAlready {
+        /// The task.
+        task: TaskId,
+        /// Where it stands.
+        status: Status,
+    },
+    /// There is no receipt before the end of a run.
+    #[error("task {task} is {status}: there is a receipt once it ran")]
+    NoReceipt {
+        /// The task.
+        task: TaskId,
+        /// Where it stands.
+        status: Status,
+    },
+    /// A statement can't be signed.
+    #[error("a statement can't be made")]
+    Statement(#[from] consent::canonical::NotCanonical),
+    /// The caller is another kind of service.
+    #[error("this request is not for a {0}")]
+    OtherRole(types::service::Role),
     /// The task's state does not allow it.
     #[error("task {task} is {status}, so it can't be approved")]
     NotApprovable {
@@ -97,16 +143,24 @@ impl Fault for Error {
         match self {
             Error::Authn(error) => error.code(),
             Error::NoSuchTask(_) | Error::NoSuchFunction(_) | Error::NoSuchFile(_) => ErrorCode::NotFound,
-            Error::NotAnApprover(_) | Error::NotTheAuthor(_) => ErrorCode::PermissionDenied,
+            Error::NotAnApprover(_)
+            | Error::NotTheAuthor(_)
+            | Error::OnlySees(_)
+            | Error::NotTheCreator(_)
+            | Error::Unsigned
+            | Error::Signature(_)
+            | Error::OtherRole(_) => ErrorCode::PermissionDenied,
+            Error::OtherManifest(_) | Error::NamesNone(_) | Error::TooLate(_) => ErrorCode::PreconditionFailed,
+            Error::EndedAlready { .. } | Error::NoReceipt { .. } => ErrorCode::Conflict,
             Error::NotApprovable { .. } | Error::ApprovedAlready(_) | Error::NameTaken(_) | Error::Disabled(_) => {
                 ErrorCode::Conflict
             }
             Error::NoNode(_) => ErrorCode::Unavailable,
             Error::CodeTooLarge { .. } => ErrorCode::PayloadTooLarge,
-            Error::NoSuchUser(_) | Error::Field { .. } => ErrorCode::InvalidRequest,
+            Error::NoSuchUser(_) | Error::Field { .. } | Error::BringFirst => ErrorCode::InvalidRequest,
             Error::Unready(_) => ErrorCode::PreconditionFailed,
             Error::Tdfs(error) => error.code(),
-            Error::Store(_) => ErrorCode::Internal,
+            Error::Store(_) | Error::Statement(_) => ErrorCode::Internal,
         }
     }
 

@@ -34,6 +34,7 @@ fn user(name: &str) -> UserId {
 
 fn version(asked: RegisterFunction) -> Version {
     let code = PinnedFile {
+        from_task: None,
         user_id: user("alice"),
         file_id: asked.file_id.clone(),
         sha256: Digest::new([7; 32]),

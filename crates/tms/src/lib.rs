@@ -4,6 +4,7 @@
 //! [`task`] applies events to a task's record as pure functions, `db` commits what they return, and nothing else
 //! assigns a status.
 
+mod agree;
 mod api;
 pub mod authz;
 mod db;
@@ -12,6 +13,7 @@ mod function;
 mod leases;
 mod nodes;
 pub mod parties;
+mod receipts;
 mod registry;
 mod service;
 mod settle;

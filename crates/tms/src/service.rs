@@ -14,20 +14,24 @@ use rpc::shutdown::Shutdown;
 use rpc::{CallError, Client};
 use store::{Options, Store};
 use tokio::sync::Notify;
+use types::digest::Digest;
 use types::error::{ErrorCode, FailureReason};
 use types::file::PinnedFile;
+use types::function::{FunctionInfo, FunctionType};
 use types::id::{FileId, TaskId};
 use types::secret::Secret;
 use types::task::Status;
 use types::time::UnixMillis;
+use types::trust::TrustLevel;
 use types::user::UserId;
 use types::wire::tdfs_internal;
 use types::wire::tms_external::{ApproveTask, ApprovedTask, CreateTask, CreatedTask, TaskInfo, TaskList};
 use types::wire::tms_internal::{RegisterNode, RenewLease, UpdateTask};
 
+use crate::agree::check_signature;
 use crate::leases::{Leases, Lost};
 use crate::nodes::Nodes;
-use crate::task::{Lease, NewTask, Task, check_new};
+use crate::task::{Asked, Lease, NewTask, Task, check_new, check_terms};
 use crate::{Error, OpenError, authz, db};
 
 /// What the tms is told by its configuration.
@@ -43,6 +47,10 @@ pub struct Settings {
     pub collaborators: usize,
     /// Largest code of a user's function, in bytes.
     pub code_bytes: u64,
+    /// SHA-256 of the auditors' manifest that says what may run.
+    pub measurements: Option<Digest>,
+    /// How far the platform of services in this process is to be trusted.
+    pub trust: TrustLevel,
 }
 
 impl From<&Limits> for Settings {
@@ -53,6 +61,8 @@ impl From<&Limits> for Settings {
             files_per_party: limits.files_per_party,
             collaborators: limits.collaborators,
             code_bytes: limits.code_bytes,
+            measurements: None,
+            trust: TrustLevel::Simulated,
         }
     }
 }
@@ -144,6 +154,7 @@ impl Tms {
         let token = Secret::new(crypto::hash::hex(&crypto::random::bytes::<TOKEN_BYTES>()));
         let node =
             self.nodes.choose(&found.nodes, Instant::now()).ok_or(Error::NoSuchFunction(create.function_name))?;
+        check_terms(&create.terms, &approvers(&found.info, creator.user(), &create.collaborator_list), now)?;
         let new = NewTask {
             creator: creator.user().clone(),
             function: &found.info,
@@ -152,10 +163,14 @@ impl Tms {
             collaborators: create.collaborator_list,
             token: token.clone(),
             time_limit_ms: self.time_limit_ms(),
+            terms: create.terms,
+            measurements: self.settings.measurements,
+            signs: creator.key().is_some_and(|key| key.required),
             now,
         };
         let inputs = self.hold_for_new(&id, creator.user(), create.files).await?;
-        db::create(&self.store, id.clone(), Task::new(new, inputs)).await?;
+        let task = Task::new(&id, new, inputs)?;
+        db::create(&self.store, id.clone(), task).await?;
         Ok(CreatedTask { task_id: id, task_token: token, ip: node.ip(), port: node.port() })
     }
 
@@ -178,7 +193,7 @@ impl Tms {
         }
     }
 
-    fn check_files(&self, files: &[FileId]) -> Result<(), Error> {
+    pub(crate) fn check_files(&self, files: &[FileId]) -> Result<(), Error> {
         match self.settings.files_per_party {
             limit if files.len() > limit => Err(Error::field("files", format!("at most {limit} files"))),
             _ => Ok(()),
@@ -212,7 +227,7 @@ impl Tms {
         held
     }
 
-    async fn hold(&self, id: &TaskId, user: &UserId, files: Vec<FileId>) -> Result<Vec<PinnedFile>, Error> {
+    pub(crate) async fn hold(&self, id: &TaskId, user: &UserId, files: Vec<FileId>) -> Result<Vec<PinnedFile>, Error> {
         if files.is_empty() {
             return Ok(Vec::new());
         }
@@ -270,17 +285,25 @@ impl Tms {
     }
 
     /// Records a collaborator's approval and files.
-    pub(crate) async fn approve(&self, principal: Principal, approve: ApproveTask) -> Result<ApprovedTask, Error> {
-        let id = approve.task_id;
+    pub(crate) async fn approve(
+        &self,
+        principal: Principal,
+        approve: ApproveTask,
+        now: UnixMillis,
+    ) -> Result<ApprovedTask, Error> {
+        let id = approve.task_id.clone();
         let task = self.task(&id).await?;
-        let permit = authz::approve(&principal, &id, &task)?;
+        let may = if approve.manifest.is_some() { authz::confirm } else { authz::approve };
+        let permit = may(&principal, &id, &task)?;
         self.check_files(&approve.files)?;
-        task.check_approval(&permit, &id, approve.files.len())?;
+        check_signature(&principal, &approve)?;
+        let asked = Asked { manifest: approve.manifest, signature: approve.signature, now };
+        task.check_approval(&permit, &id, (&asked, approve.files.len()))?;
         let files = self.hold(&id, permit.user(), approve.files).await?;
         let approved_id = id.clone();
         let approved = db::change(&self.store, id.clone(), move |task| {
-            let permit = authz::approve(&principal, &approved_id, &task)?;
-            task.approve(&permit, &approved_id, files.clone())
+            let permit = may(&principal, &approved_id, &task)?;
+            task.approve(&permit, &approved_id, (&asked, files.clone()))
         });
         let task = match approved.await {
             Ok(task) => task.ok_or(Error::NoSuchTask(id))?,
@@ -311,11 +334,11 @@ impl Tms {
     }
 
     /// Applies a function node's update; `false` when the task is unknown or does not allow it.
-    pub(crate) async fn update(&self, update: UpdateTask, now: UnixMillis) -> Result<bool, Error> {
+    pub(crate) async fn update(&self, update: UpdateTask, trust: TrustLevel, now: UnixMillis) -> Result<bool, Error> {
         let id = update.task_id.clone();
         let changed = db::change(&self.store, id.clone(), move |task| match task.is_repeated(&update) {
             true => Err(NotChanged::Repeated),
-            false => task.update(&update, now).ok_or(NotChanged::Refused),
+            false => task.update(&update, trust, now).ok_or(NotChanged::Refused),
         });
         match changed.await {
             Ok(Some(task)) => {
@@ -329,7 +352,7 @@ impl Tms {
     }
 
     /// Brings what is kept in memory in step with a changed task.
-    fn follow(&self, id: TaskId, task: &Task) {
+    pub(crate) fn follow(&self, id: TaskId, task: &Task) {
         match &task.lease {
             Some(lease) => {
                 let time_limit = Duration::from_millis(task.time_limit_ms);
@@ -364,7 +387,7 @@ impl Tms {
     /// Ends a task whose lease was lost, unless it ended or changed hands meanwhile.
     async fn lose(&self, id: TaskId, lease: Lease, reason: FailureReason) {
         let changed = db::change(&self.store, id.clone(), move |task| {
-            task.lose_lease(&lease, reason.clone()).ok_or(NotChanged::Refused)
+            task.lose_lease(&lease, reason.clone(), UnixMillis::now()).ok_or(NotChanged::Refused)
         });
         match changed.await {
             Ok(Some(task)) => {
@@ -404,6 +427,13 @@ fn reason(lost: Lost) -> FailureReason {
 
 fn restarted(node: SocketAddr) -> FailureReason {
     FailureReason::new(ErrorCode::Unavailable, format!("the function node {node} was restarted while it ran the task"))
+}
+
+/// Whom a task will need the approval of.
+fn approvers(info: &FunctionInfo, creator: &UserId, collaborators: &[UserId]) -> Vec<UserId> {
+    let several = info.function_type.with_collaborators(collaborators.len()) == FunctionType::Multiparty;
+    let others = collaborators.iter().filter(|_| several);
+    std::iter::once(creator).chain(others).cloned().collect()
 }
 
 /// Reads a listing's `limit` and `cursor`.

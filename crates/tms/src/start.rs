@@ -47,7 +47,11 @@ pub async fn start(host: &mut Host, neighbour: Option<Neighbour>) -> Result<Arc<
         Neighbour { identity: Arc::new(RemoteIdentity(tdfs.clone())), tdfs }
     });
     let statements = Statements::new(host.deployment().clone(), &sealing_key, attester, UnixMillis::now())?;
-    let settings = Settings::from(&host.config().limits);
+    let settings = Settings {
+        measurements: host.measurements(),
+        trust: host.platform().level(),
+        ..Settings::from(&host.config().limits)
+    };
     let tms = Arc::new(Tms::open(&host.config().data_dir, &sealing_key, tdfs, identity, statements, settings)?);
     tokio::spawn(tms.clone().settle_unborn());
     tokio::spawn(tms.clone().settle_ended(host.shutdown()));

@@ -1,22 +1,30 @@
 //! A task's record, and every change to it as a pure function.
 
+mod agreed;
+
 use std::net::SocketAddr;
 
+use consent::agreement::Agreement;
+
 use serde::{Deserialize, Serialize};
+use types::consent::SignedStatement;
+use types::digest::Digest;
 use types::error::FailureReason;
 use types::file::{PinnedFile, TaskFile};
 use types::function::{Code, FunctionInfo, FunctionRef, FunctionType};
 use types::id::{FileId, LeaseId, TaskId};
 use types::secret::Secret;
-use types::task::{Event, IllegalTransition, Status};
+use types::task::{Event, Status};
 use types::time::UnixMillis;
+use types::trust::TrustLevel;
 use types::user::UserId;
-use types::wire::tms_external::CollaboratorStatus;
+use types::wire::tms_external::{CollaboratorStatus, TaskTerms};
 use types::wire::tms_internal::{Manifest, UpdateTask};
 
 use crate::Error;
-use crate::authz::{Approve, Permit};
 use crate::parties::Parties;
+
+pub(crate) use agreed::{Asked, Terms, check_terms};
 
 /// One task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +42,12 @@ pub struct Task {
     pub function_type: FunctionType,
     /// What the function demands of the parties' files.
     pub rules: FileRules,
+    /// What else was agreed on; none of a task that was created before there were terms.
+    #[serde(default)]
+    terms: Option<Terms>,
+    /// Who approved what; none of a task that was created before approvals were kept.
+    #[serde(default)]
+    agreement: Option<Agreement>,
     /// Where it stands. Only this module assigns it.
     status: Status,
     /// What an invocation must show.
@@ -57,6 +71,40 @@ pub struct Task {
     pub time_limit_ms: u64,
     /// When it was created.
     pub created: UnixMillis,
+    /// Its run, once there was one.
+    #[serde(default)]
+    pub run: Option<Run>,
+    /// How consent to it was taken back, if it was.
+    #[serde(default)]
+    pub withdrawn: Option<Withdrawn>,
+}
+
+/// Who took back consent, and from what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawn {
+    /// Who.
+    pub by: UserId,
+    /// Where the task stood.
+    pub before: Status,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// What is known of a task's run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// The lease under which it ran.
+    pub lease: Option<LeaseId>,
+    /// The node, where it said.
+    pub node: Option<SocketAddr>,
+    /// How far the node's platform is to be trusted.
+    pub trust: TrustLevel,
+    /// When it began.
+    pub started: UnixMillis,
+    /// When it ended.
+    pub ended: Option<UnixMillis>,
+    /// The node's own statement of it.
+    pub statement: Option<SignedStatement>,
 }
 
 /// A function node's hold on a running task.
@@ -88,9 +136,15 @@ impl From<&FunctionInfo> for FileRules {
 }
 
 impl FileRules {
-    /// Whether a party may bring so many files, with so many there already and so many parties still to come.
-    fn check(&self, brings: usize, before: usize, parties_to_come: usize) -> Result<(), Error> {
-        if self.from_every_party && brings == 0 {
+    /// Whether a party may bring so many files, with so many there already, of them so many of this party's, and so many
+    /// parties that are still to bring theirs; with `last`, when nothing can come after them.
+    fn check(
+        &self,
+        brings: usize,
+        (before, own): (usize, usize),
+        (parties_to_come, last): (usize, bool),
+    ) -> Result<(), Error> {
+        if self.from_every_party && brings + own == 0 {
             return Err(Error::field("files", "the function needs a file from every party"));
         }
         let total = before + brings;
@@ -98,7 +152,7 @@ impl FileRules {
         if let Some(max) = self.max.filter(|max| total + reserved > *max) {
             return Err(Error::field("files", format!("the function takes at most {max} files from all parties")));
         }
-        if parties_to_come == 0 && total < self.min {
+        if last && total < self.min {
             return Err(Error::field("files", format!("the function needs {} files, not {total}", self.min)));
         }
         Ok(())
@@ -114,6 +168,10 @@ pub(crate) struct NewTask<'a> {
     pub(crate) collaborators: Vec<UserId>,
     pub(crate) token: Secret,
     pub(crate) time_limit_ms: u64,
+    pub(crate) terms: TaskTerms,
+    pub(crate) measurements: Option<Digest>,
+    /// Whether the creator approves nothing by a token alone.
+    pub(crate) signs: bool,
     pub(crate) now: UnixMillis,
 }
 
@@ -136,24 +194,30 @@ pub(crate) fn check_new(
         return Err(Error::field("collaborator_list", format!("{} is named twice", twice.1)));
     }
     let parties_to_come = if function_type == FunctionType::Multiparty { collaborators.len() } else { 0 };
-    FileRules::from(info).check(files, 0, parties_to_come)
+    FileRules::from(info).check(files, (0, 0), (parties_to_come, parties_to_come == 0))
 }
 
 impl Task {
     /// A new task; its shape was checked.
-    pub(crate) fn new(new: NewTask<'_>, inputs: Vec<PinnedFile>) -> Self {
+    ///
+    /// # Errors
+    /// When a number in its terms is larger than all readers of a manifest take it for.
+    pub(crate) fn new(id: &TaskId, new: NewTask<'_>, inputs: Vec<PinnedFile>) -> Result<Self, Error> {
         let function_type = new.function.function_type.with_collaborators(new.collaborators.len());
-        let needs_approval = function_type == FunctionType::Multiparty;
+        let (terms, signs) = (Terms::new(&new, function_type), new.signs);
+        let asked_ms = new.terms.time_ms.unwrap_or(u64::MAX);
         let wall_ms = new.code.as_ref().and_then(|code| code.declaration.limits.wall_ms).unwrap_or(u64::MAX);
         let unapproved = |user_id| CollaboratorStatus { user_id, approved: false };
-        Task {
+        let mut task = Task {
             creator: new.creator,
             collaborators: new.collaborators.into_iter().map(unapproved).collect(),
             function: new.function.function.clone(),
             code: new.code,
             function_type,
             rules: FileRules::from(new.function),
-            status: Status::initial(needs_approval),
+            terms: Some(terms),
+            agreement: None,
+            status: Status::initial(true),
             token: new.token,
             node: new.node,
             inputs,
@@ -162,9 +226,13 @@ impl Task {
             error: None,
             lease: None,
             ended_under: None,
-            time_limit_ms: new.time_limit_ms.min(wall_ms),
+            time_limit_ms: new.time_limit_ms.min(wall_ms).min(asked_ms),
             created: new.now,
-        }
+            run: None,
+            withdrawn: None,
+        };
+        task.approve_by_creating(id, signs)?;
+        Ok(task)
     }
 
     /// Where it stands.
@@ -187,57 +255,19 @@ impl Task {
         }
     }
 
-    /// Whether a party may approve it now, bringing so many files.
-    ///
-    /// # Errors
-    /// When it is not waiting for approvals, the party approved before, or the number of files does not fit.
-    pub(crate) fn check_approval(&self, permit: &Permit<Approve>, id: &TaskId, brings: usize) -> Result<(), Error> {
-        if self.approved_by(permit.user()) {
-            return Err(Error::ApprovedAlready(id.clone()));
-        }
-        let not_approvable = |IllegalTransition { status, .. }| Error::NotApprovable { task: id.clone(), status };
-        self.status.after(Event::Approved).map_err(not_approvable)?;
-        self.rules.check(brings, self.inputs.len(), self.missing_approvals() - 1)
-    }
-
-    /// The task after a party approved it, bringing files.
-    ///
-    /// # Errors
-    /// As [`Task::check_approval`].
-    pub(crate) fn approve(
-        mut self,
-        permit: &Permit<Approve>,
-        id: &TaskId,
-        files: Vec<PinnedFile>,
-    ) -> Result<Self, Error> {
-        self.check_approval(permit, id, files.len())?;
-        let last = self.missing_approvals() == 1;
-        let event = if last { Event::AllApproved } else { Event::Approved };
-        self.status = self
-            .status
-            .after(event)
-            .map_err(|IllegalTransition { status, .. }| Error::NotApprovable { task: id.clone(), status })?;
-        let approving = self.collaborators.iter_mut().find(|collaborator| collaborator.user_id == *permit.user());
-        approving.into_iter().for_each(|collaborator| collaborator.approved = true);
-        self.inputs.extend(files);
-        Ok(self)
-    }
-
-    fn approved_by(&self, user: &UserId) -> bool {
-        self.collaborators.iter().any(|collaborator| collaborator.approved && collaborator.user_id == *user)
-    }
-
-    fn missing_approvals(&self) -> usize {
-        self.collaborators.iter().filter(|collaborator| !collaborator.approved).count()
-    }
-
     /// The task after a function node's update, or `None` when the task does not allow it.
-    pub(crate) fn update(mut self, update: &UpdateTask, now: UnixMillis) -> Option<Self> {
+    /// `trust` is how far the node's platform is to be trusted.
+    pub(crate) fn update(mut self, update: &UpdateTask, trust: TrustLevel, now: UnixMillis) -> Option<Self> {
         match update.status {
             None if self.status.is_final() || !self.leased_to(update) => return None,
             None => {}
             Some(Status::Running) => {
                 self.status = self.status.after(Event::Leased).ok()?;
+                if self.not_now(now).is_some() || trust < self.minimum_trust() {
+                    return None;
+                }
+                let (lease, node) = (update.lease_id.clone(), update.node);
+                self.run = Some(Run { lease, node, trust, started: now, ended: None, statement: None });
                 self.lease = Some(Lease { id: update.lease_id.clone(), node: update.node, since: now });
             }
             Some(end @ (Status::Finished | Status::Failed)) => {
@@ -245,6 +275,9 @@ impl Task {
                 self.status = self.status.after(event).ok().filter(|_| self.leased_to(update))?;
                 self.ended_under = self.lease.take().and_then(|lease| lease.id);
                 self.error = update.error.clone().filter(|_| end == Status::Failed);
+                if let Some(run) = &mut self.run {
+                    (run.ended, run.statement) = (Some(now), update.run.clone());
+                }
             }
             Some(Status::Created | Status::Ready) => return None,
         }
@@ -267,13 +300,14 @@ impl Task {
     }
 
     /// The task after its lease was lost, or `None` when it is not under this lease.
-    pub(crate) fn lose_lease(mut self, lease: &Lease, reason: FailureReason) -> Option<Self> {
+    pub(crate) fn lose_lease(mut self, lease: &Lease, reason: FailureReason, now: UnixMillis) -> Option<Self> {
         if self.lease.as_ref() != Some(lease) {
             return None;
         }
         self.status = self.status.after(Event::LeaseLost).ok()?;
         self.lease = None;
         self.error = Some(reason);
+        self.run.iter_mut().for_each(|run| run.ended = Some(now));
         Some(self)
     }
 }
@@ -285,6 +319,15 @@ impl Parties for Task {
 
     fn is_collaborator(&self, user: &UserId) -> bool {
         self.collaborators.iter().any(|collaborator| collaborator.user_id == *user)
+    }
+
+    fn asks_creator(&self) -> bool {
+        let lacks = |agreement: &Agreement| agreement.of(&self.creator).is_none();
+        self.agreement.as_ref().is_some_and(lacks)
+    }
+
+    fn has_collaborators_agree(&self) -> bool {
+        self.function_type != FunctionType::Single
     }
 }
 

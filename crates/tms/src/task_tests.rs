@@ -6,7 +6,7 @@ use types::digest::Digest;
 use types::error::ErrorCode;
 
 use super::*;
-use crate::authz;
+use crate::authz::{self, Permit};
 
 fn user(name: &str) -> UserId {
     name.parse().expect("a good name")
@@ -38,7 +38,10 @@ fn info(
 
 fn pinned(user_id: &UserId, files: usize) -> Vec<PinnedFile> {
     let file_id: FileId = "file".parse().expect("short");
-    vec![PinnedFile { user_id: user_id.clone(), file_id, sha256: Digest::new([0; 32]), file_size: 0 }; files]
+    vec![
+        PinnedFile { user_id: user_id.clone(), file_id, sha256: Digest::new([0; 32]), file_size: 0, from_task: None };
+        files
+    ]
 }
 
 fn task(info: &FunctionInfo, collaborators: usize, files: usize) -> Task {
@@ -50,9 +53,12 @@ fn task(info: &FunctionInfo, collaborators: usize, files: usize) -> Task {
         collaborators: (0..collaborators).map(|number| user(&format!("collaborator{number}"))).collect(),
         token: Secret::new("token".to_owned()),
         time_limit_ms: 1000,
+        terms: TaskTerms::default(),
+        measurements: None,
+        signs: false,
         now: UnixMillis(1),
     };
-    Task::new(new, pinned(&user("creator"), files))
+    Task::new(&id(), new, pinned(&user("creator"), files)).expect("small numbers")
 }
 
 /// What anyone can make happen to a task.
@@ -86,7 +92,8 @@ fn after(task: &Task, step: &Step, now: UnixMillis) -> Option<Task> {
         Step::Approve { who, files } => {
             let principal = Principal::danger_for_tests(user(&format!("collaborator{who}")));
             let permit = authz::approve(&principal, &id(), task).ok()?;
-            task.clone().approve(&permit, &id(), pinned(permit.user(), *files)).ok()
+            let asked = Asked { manifest: None, signature: None, now };
+            task.clone().approve(&permit, &id(), (&asked, pinned(permit.user(), *files))).ok()
         }
         Step::Update { status, lease, outputs, result, error } => {
             let output = TaskFile { user_id: user("creator"), file_id: "output".parse().expect("short") };
@@ -98,12 +105,13 @@ fn after(task: &Task, step: &Step, now: UnixMillis) -> Option<Task> {
                 lease_id: lease.map(lease_id),
                 node: None,
                 error: error.then(|| FailureReason::new(ErrorCode::FunctionFailed, "because")),
+                run: None,
             };
-            task.clone().update(&update, now)
+            task.clone().update(&update, TrustLevel::Simulated, now)
         }
         Step::LoseLease { lease } => {
             let held = Lease { id: lease.map(lease_id), node: None, since: task.lease.as_ref()?.since };
-            task.clone().lose_lease(&held, FailureReason::new(ErrorCode::Unavailable, "lost"))
+            task.clone().lose_lease(&held, FailureReason::new(ErrorCode::Unavailable, "lost"), now)
         }
     }
 }
@@ -112,7 +120,7 @@ fn after(task: &Task, step: &Step, now: UnixMillis) -> Option<Task> {
 fn check_invariants(task: &Task) {
     let status = task.status();
     assert_eq!(task.lease.is_some(), status == Status::Running, "exactly the running are leased");
-    let missing = task.missing_approvals();
+    let missing = task.missing(&id()).expect("small numbers").len();
     match task.function_type {
         FunctionType::Multiparty => {
             assert_eq!(status == Status::Created, missing > 0, "exactly the unapproved wait");
@@ -195,13 +203,16 @@ fn an_end_is_reported_twice_under_its_own_lease_only() {
         lease_id: lease.map(lease_id),
         node: None,
         error: None,
+        run: None,
     };
     let ready = task(&info(FunctionType::Single, 0, None, false), 0, 0);
     let finish = update(Status::Finished, Some(1));
     assert!(!ready.is_repeated(&finish));
-    let running = ready.update(&update(Status::Running, Some(1)), UnixMillis(1)).expect("ready tasks are leased");
+    let running = ready
+        .update(&update(Status::Running, Some(1)), TrustLevel::Simulated, UnixMillis(1))
+        .expect("ready tasks are leased");
     assert!(!running.is_repeated(&finish));
-    let ended = running.update(&finish, UnixMillis(2)).expect("under its lease");
+    let ended = running.update(&finish, TrustLevel::Simulated, UnixMillis(2)).expect("under its lease");
     assert!(ended.is_repeated(&finish));
     for other in [update(Status::Failed, Some(1)), update(Status::Finished, Some(2)), update(Status::Finished, None)] {
         assert!(!ended.is_repeated(&other), "{other:?}");

@@ -41,10 +41,15 @@ pub struct TaskManifest {
     pub outputs: Vec<ManifestOutput>,
     /// How often, when and for how long it may run.
     pub limits: ManifestLimits,
-    /// Whose approval it needs.
+    /// Whom it needs the approval of: the creator alone for one user's task, else every party.
+    pub approvers: Vec<UserId>,
+    /// How many of them.
     pub approval: ApprovalRule,
     /// The least trusted platform that may run it.
     pub minimum_trust: TrustLevel,
+    /// SHA-256 of the auditors' manifest that said what may run when the task was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measurements: Option<Digest>,
     /// What the results are for, in the creator's words; file policies may ask for certain words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub purpose: String,
@@ -105,10 +110,10 @@ pub struct ManifestLimits {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalRule {
-    /// How many parties must approve, the creator included; all of them when absent.
+    /// How many approvers must approve, the creator included. When absent: those who are named, or all when none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<u32>,
-    /// Parties whose approval is needed in any case.
+    /// Approvers whose approval is needed in any case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<UserId>,
     /// The last instant at which an approval counts, in milliseconds since 1970.

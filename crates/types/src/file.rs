@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::digest::Digest;
-use crate::id::FileId;
+use crate::id::{FileId, TaskId};
 use crate::user::UserId;
 
 /// Longest file name, in bytes: what common file systems allow.
@@ -161,6 +161,9 @@ pub struct PinnedFile {
     pub sha256: Digest,
     /// Size of the plaintext, in bytes.
     pub file_size: u64,
+    /// The task that wrote it, if it is a result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_task: Option<TaskId>,
 }
 
 impl PinnedFile {

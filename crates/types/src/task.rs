@@ -4,6 +4,7 @@
 //!            all parties approved             a node leases it           the node reports
 //!  Created ─────────────────────────▶ Ready ──────────────────▶ Running ─────────────────▶ Finished
 //!     │        (Single: at once)        │                          │ └─────────────────────▶ Failed
+//!     │ ◀──────── terms changed ────────┤                          │
 //!     └──────────── withdrawn ──────────┴──────── withdrawn ───────┴─ lease lost, time over ▶ Failed
 //! ```
 //!
@@ -63,11 +64,13 @@ pub enum Event {
     LeaseLost,
     /// A party withdrew.
     Withdrawn,
+    /// What is to be approved changed.
+    Changed,
 }
 
 impl Event {
     /// Every event.
-    pub const ALL: [Event; 7] = [
+    pub const ALL: [Event; 8] = [
         Event::Approved,
         Event::AllApproved,
         Event::Leased,
@@ -75,6 +78,7 @@ impl Event {
         Event::Broke,
         Event::LeaseLost,
         Event::Withdrawn,
+        Event::Changed,
     ];
 }
 
@@ -106,6 +110,7 @@ impl Status {
             (Status::Running, Event::Succeeded) => Ok(Status::Finished),
             (Status::Running, Event::Broke | Event::LeaseLost) => Ok(Status::Failed),
             (Status::Created | Status::Ready | Status::Running, Event::Withdrawn) => Ok(Status::Failed),
+            (Status::Created | Status::Ready, Event::Changed) => Ok(Status::Created),
             _ => Err(IllegalTransition { status: self, event }),
         }
     }
@@ -116,10 +121,12 @@ mod tests {
     use super::*;
 
     /// The whole table: every pair that is not named here must be refused.
-    const LEGAL: [(Status, Event, Status); 9] = [
+    const LEGAL: [(Status, Event, Status); 11] = [
         (Status::Created, Event::Approved, Status::Created),
         (Status::Created, Event::AllApproved, Status::Ready),
         (Status::Created, Event::Withdrawn, Status::Failed),
+        (Status::Created, Event::Changed, Status::Created),
+        (Status::Ready, Event::Changed, Status::Created),
         (Status::Ready, Event::Leased, Status::Running),
         (Status::Ready, Event::Withdrawn, Status::Failed),
         (Status::Running, Event::Succeeded, Status::Finished),

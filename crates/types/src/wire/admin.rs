@@ -20,6 +20,8 @@ super::requests! {
         DisableUser(DisableUser),
         /// Says how much a user may keep.
         SetQuota(SetQuota),
+        /// Forgets the key by which a user signs approvals.
+        ResetKey(ResetKey),
     }
 }
 
@@ -72,6 +74,14 @@ pub struct SetQuota {
     pub bytes: Option<Bound>,
 }
 
+/// Forgets the key by which a user signs approvals, for users who lost it: they can register another by their token.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetKey {
+    /// The user's name.
+    pub user_id: UserId,
+}
+
 /// The answer to an operator.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = AdminResponse)]
@@ -87,6 +97,8 @@ pub enum Response {
     DisableUser(UserInfo),
     /// The user, with the quota.
     SetQuota(UserInfo),
+    /// The user, who has no key now.
+    ResetKey(UserInfo),
 }
 
 /// A token, shown this once: only its hash is kept.

@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::bytes::Base64;
+use crate::consent::ApprovalKey;
 use crate::digest::Digest;
 use crate::file::{FileName, Format};
 use crate::id::{FileId, TaskId};
@@ -31,6 +33,10 @@ super::requests! {
         Upload(ContinueUpload),
         /// Makes a file of the parts that arrived.
         CompleteUpload(CompleteUpload),
+        /// Returns the key by which the caller signs approvals.
+        GetKey(GetUserKey),
+        /// Registers, changes or removes the key by which the caller signs approvals.
+        SetKey(SetUserKey),
         /// Tells how much the caller keeps and may keep.
         Usage(GetUsage),
     }
@@ -203,6 +209,10 @@ pub enum Response {
     Upload(UploadState),
     /// The file is whole.
     CompleteUpload(UploadCompleted),
+    /// The key.
+    GetKey(FoundUserKey),
+    /// The key as it is now.
+    SetKey(FoundUserKey),
     /// How much the caller keeps and may keep.
     Usage(UsageInfo),
 }
@@ -376,4 +386,52 @@ pub struct UsageInfo {
     /// How many bytes there may be; absent when there is no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_limit: Option<u64>,
+}
+
+/// Asks for the key by which the caller signs approvals.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = GetUserKeyRequest)]
+#[serde(deny_unknown_fields)]
+pub struct GetUserKey {
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
+/// Registers, changes or removes the key by which the caller signs approvals. Both the key that goes and the key that
+/// comes sign the change (`docs/consent.md`), so that whoever has only the token can't put another in its place.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = SetUserKeyRequest)]
+#[serde(deny_unknown_fields)]
+pub struct SetUserKey {
+    /// The Ed25519 public key: 32 bytes. It is removed when this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Base64>,
+    /// Whether a token alone approves nothing in the caller's name from now on.
+    #[serde(default)]
+    pub required: bool,
+    /// One more than the number of the change before; the first is 1.
+    pub version: u64,
+    /// The signature by the new key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Base64>,
+    /// The signature by the key that was registered until now, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_signature: Option<Base64>,
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
+/// The key by which the caller signs approvals.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = UserKeyResponse)]
+pub struct FoundUserKey {
+    /// The key, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<ApprovalKey>,
+    /// How often it was changed.
+    pub version: u64,
 }

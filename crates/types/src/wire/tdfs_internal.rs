@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::consent::ApprovalKey;
 use crate::digest::Digest;
 use crate::file::{AllowPolicy, FileName, Format};
 use crate::id::{FileId, KeyId, TaskId};
@@ -181,6 +182,9 @@ impl FileRecord {
 pub struct Authenticated {
     /// Whether the token is the user's and the user is not disabled.
     pub success: bool,
+    /// The key by which the user signs approvals, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<ApprovalKey>,
 }
 
 /// The answer to [`FindUsers`].

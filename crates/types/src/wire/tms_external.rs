@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::consent::{Approval, ApprovalRule, ApprovalSignature, SignedStatement, TaskManifest};
 use crate::digest::Digest;
 use crate::error::FailureReason;
 use crate::function::{Declaration, FunctionRef, FunctionType, InputRule, Language, OutputUse, PayloadUse, RunLimits};
@@ -12,6 +13,7 @@ use crate::id::{FileId, TaskId};
 use crate::secret::Secret;
 use crate::task::Status;
 use crate::time::UnixMillis;
+use crate::trust::TrustLevel;
 use crate::user::UserId;
 
 super::requests! {
@@ -26,6 +28,16 @@ super::requests! {
         Update(ApproveTask),
         /// Lists the caller's tasks.
         List(ListTasks),
+        /// Brings files to a task without approving it.
+        BringFiles(BringFiles),
+        /// Changes what an invocation of a task may bring as its payload.
+        SetPayload(SetPayload),
+        /// Takes back consent to a task, or cancels it.
+        Withdraw(WithdrawTask),
+        /// Returns a task's manifest and the approvals of it.
+        GetManifest(GetManifest),
+        /// Returns the receipt of a task that ended.
+        GetReceipt(GetReceipt),
         /// Registers a new version of a function of the caller's.
         RegisterFunction(RegisterFunction),
         /// Describes a function.
@@ -48,6 +60,9 @@ pub struct CreateTask {
     pub collaborator_list: Vec<UserId>,
     /// The creator's files.
     pub files: Vec<FileId>,
+    /// What it demands beside its function and files.
+    #[serde(default, skip_serializing_if = "TaskTerms::is_default")]
+    pub terms: TaskTerms,
     /// The caller.
     pub user_id: UserId,
     /// The caller's token.
@@ -76,6 +91,120 @@ pub struct ApproveTask {
     pub task_id: TaskId,
     /// The caller's files.
     pub files: Vec<FileId>,
+    /// The manifest that is approved: SHA-256 of its canonical form. When it is absent, the manifest as it stands is
+    /// approved, whatever files others bring to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Digest>,
+    /// The caller's signature over the approval of that manifest, by the key that the caller registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<ApprovalSignature>,
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
+/// What the creator of a task demands of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskTerms {
+    /// Whose approval it needs; everyone's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalRule>,
+    /// SHA-256 of the payload of its invocation. A task of several parties takes no other payload, and none when this is
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_sha256: Option<Digest>,
+    /// The first instant at which it may start, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub not_before_ms: Option<UnixMillis>,
+    /// The last instant at which it may start, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub not_after_ms: Option<UnixMillis>,
+    /// How long it may run, in milliseconds; the service's limit when absent or longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<u64>,
+    /// The least trusted platform that may run it; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_trust: Option<TrustLevel>,
+    /// What the results are for: one line of at most 200 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub purpose: String,
+}
+
+impl TaskTerms {
+    /// Whether nothing is demanded.
+    pub fn is_default(&self) -> bool {
+        *self == TaskTerms::default()
+    }
+}
+
+/// Brings files to a task without approving it: for parties who approve by naming the manifest, once all is there.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = BringFilesRequest)]
+#[serde(deny_unknown_fields)]
+pub struct BringFiles {
+    /// Which task.
+    pub task_id: TaskId,
+    /// The caller's files.
+    pub files: Vec<FileId>,
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
+/// Changes which payload an invocation may bring. Its creator may, until the task runs; every approval lapses.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = SetPayloadRequest)]
+#[serde(deny_unknown_fields)]
+pub struct SetPayload {
+    /// Which task.
+    pub task_id: TaskId,
+    /// SHA-256 of the payload; when absent, none in a task of several parties and any in one user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_sha256: Option<Digest>,
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
+/// Takes back consent to a task. Every party may, until there are results; for its creator it cancels the task.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = WithdrawTaskRequest)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawTask {
+    /// Which task.
+    pub task_id: TaskId,
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
+/// Asks for a task's manifest.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = GetManifestRequest)]
+#[serde(deny_unknown_fields)]
+pub struct GetManifest {
+    /// Which task.
+    pub task_id: TaskId,
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
+/// Asks for the receipt of a task that ended.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = GetReceiptRequest)]
+#[serde(deny_unknown_fields)]
+pub struct GetReceipt {
+    /// Which task.
+    pub task_id: TaskId,
     /// The caller.
     pub user_id: UserId,
     /// The caller's token.
@@ -184,6 +313,16 @@ pub enum Response {
     Update(ApprovedTask),
     /// The caller's tasks.
     List(TaskList),
+    /// The task with the files.
+    BringFiles(FoundManifest),
+    /// The task with the payload.
+    SetPayload(FoundManifest),
+    /// The task, which will not run.
+    Withdraw(WithdrawnTask),
+    /// The manifest.
+    GetManifest(FoundManifest),
+    /// The receipt.
+    GetReceipt(FoundReceipt),
     /// The new version.
     RegisterFunction(RegisteredFunction),
     /// The function.
@@ -192,6 +331,48 @@ pub enum Response {
     ListFunctions(FunctionList),
     /// What is out of use now.
     DisableFunction(DisabledFunction),
+}
+
+/// A task's manifest and the approvals of it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = GetManifestResponse)]
+pub struct FoundManifest {
+    /// What is to be approved.
+    pub manifest: TaskManifest,
+    /// SHA-256 of its canonical form.
+    pub manifest_sha256: Digest,
+    /// Where the task stands.
+    pub status: Status,
+    /// The approvals that stand.
+    pub approvals: Vec<Approval>,
+    /// Earlier ones, which lapsed when the manifest changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lapsed: Vec<Approval>,
+    /// Who may still approve, as long as that is needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<UserId>,
+    /// What of the files is missing, where all approved that must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
+    /// Why a failed task failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<FailureReason>,
+}
+
+/// A task that will not run, or whose run was cancelled.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = WithdrawTaskResponse)]
+pub struct WithdrawnTask {
+    /// What the service states about it: type `application/vnd.teehouse.withdrawal+json`.
+    pub statement: SignedStatement,
+}
+
+/// A task's receipt.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = GetReceiptResponse)]
+pub struct FoundReceipt {
+    /// What the service states about it: type `application/vnd.teehouse.receipt+json`.
+    pub receipt: SignedStatement,
 }
 
 /// A new version of a function.

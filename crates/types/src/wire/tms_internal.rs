@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::consent::{Approval, SignedStatement, TaskManifest};
 use crate::error::FailureReason;
 use crate::file::{PinnedFile, TaskFile};
 use crate::function::{Code, FunctionInfo, FunctionRef, FunctionType, Runtime};
@@ -30,6 +31,8 @@ super::requests! {
         Renew(RenewLease),
         /// Says which functions a node runs.
         Register(RegisterNode),
+        /// Asks what a running task may read; for the kms, which releases keys by it.
+        Release(ReleaseTask),
     }
 }
 
@@ -67,6 +70,9 @@ pub struct UpdateTask {
     /// With `Failed`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FailureReason>,
+    /// With `Finished` or `Failed`: the node's own statement of its run, of type `application/vnd.teehouse.run+json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<SignedStatement>,
 }
 
 /// Keeps a lease for another period.
@@ -77,6 +83,17 @@ pub struct RenewLease {
     /// Which task.
     pub task_id: TaskId,
     /// The lease.
+    pub lease_id: LeaseId,
+}
+
+/// Asks what a task that runs may read.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReleaseTaskRequest)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseTask {
+    /// Which task.
+    pub task_id: TaskId,
+    /// The lease under which it is said to run.
     pub lease_id: LeaseId,
 }
 
@@ -111,6 +128,22 @@ pub enum Response {
     Renew(Updated),
     /// The node is known.
     Register(Updated),
+    /// What the task may read.
+    Release(ReleasedTask),
+}
+
+/// Whether a task runs, and what was agreed on.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReleaseTaskResponse)]
+pub struct ReleasedTask {
+    /// Whether it runs under this very lease.
+    pub running: bool,
+    /// Whether it can't run any more.
+    pub ended: bool,
+    /// Its manifest.
+    pub manifest: TaskManifest,
+    /// The approvals that stand.
+    pub approvals: Vec<Approval>,
 }
 
 /// A task, whole.
@@ -122,6 +155,9 @@ pub struct FoundTask {
     /// What the parties consented to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Manifest>,
+    /// What was agreed on, in the form whose digest the parties approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<TaskManifest>,
 }
 
 /// A task, whole.
