@@ -37,14 +37,19 @@
 //! # }
 //! ```
 
+mod agent;
 mod connect;
+mod consent;
 mod disk;
 mod file;
 mod function;
 pub mod records;
 mod request;
+mod signer;
 mod task;
 
+pub use self::consent::KeyError;
+pub use agent::{Agent, AgentError};
 pub use connect::{ConnectError, Settings, Teehouse, Transfers};
 pub use crypto::file::Plaintext;
 pub use disk::{write_private, write_shared};
@@ -52,4 +57,5 @@ pub use file::{Contents, FileError, Put, SINGLE_BYTES, StoredFile};
 pub use function::{FunctionError, NewFunction};
 pub use request::RequestError;
 pub use rpc::deployment::Simulation;
+pub use signer::{Signer, SignerError};
 pub use task::{RUN_LIMIT, TaskError};

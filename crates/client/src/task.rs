@@ -14,6 +14,7 @@ use types::wire::tms_external::{
     TaskTerms,
 };
 
+use crate::signer::SignerError;
 use crate::{RequestError, Teehouse};
 
 /// How long a run is waited for: a task's default limit (`limits.task_seconds`, 300 s), as long again in the node's
@@ -62,6 +63,25 @@ pub enum TaskError {
     /// Listing them.
     #[error("tasks can't be listed")]
     List(#[source] RequestError),
+    /// Signing an approval.
+    #[error("nothing can be signed")]
+    Sign(#[source] SignerError),
+    /// Taking back consent.
+    #[error("task {task} was not withdrawn from")]
+    Withdraw {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        source: RequestError,
+    },
+    /// Asking for a receipt.
+    #[error("task {task} has no receipt")]
+    Receipt {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        source: RequestError,
+    },
     /// Waiting for one.
     #[error("task {task} is still {status} after {} s", .limit.as_secs())]
     StillWaiting {
@@ -83,7 +103,8 @@ impl TaskError {
             | TaskError::Approve { source, .. }
             | TaskError::Run { source, .. }
             | TaskError::List(source) => Some(source),
-            TaskError::StillWaiting { .. } => None,
+            TaskError::Withdraw { source, .. } | TaskError::Receipt { source, .. } => Some(source),
+            TaskError::Sign(_) | TaskError::StillWaiting { .. } => None,
         }
     }
 
@@ -249,7 +270,7 @@ impl Teehouse {
         }
     }
 
-    async fn ask_tms(&self, request: impl Into<Request>) -> Result<Response, CallError> {
+    pub(crate) async fn ask_tms(&self, request: impl Into<Request>) -> Result<Response, CallError> {
         self.tms.call(request).await
     }
 }

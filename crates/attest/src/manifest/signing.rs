@@ -25,6 +25,16 @@ pub enum BadAuditorSecret {
 }
 
 impl AuditorSecret {
+    /// Signs bytes of another format, which must be told apart from manifests by itself.
+    pub fn sign_bytes(&self, bytes: &[u8]) -> [u8; Ed25519KeyPair::SIGNATURE_LEN] {
+        self.0.sign(bytes)
+    }
+
+    /// The public key: 32 bytes.
+    pub fn public_bytes(&self) -> [u8; Ed25519KeyPair::PUBLIC_KEY_LEN] {
+        self.0.public_key()
+    }
+
     /// A fresh key from the system's random source.
     pub fn generate() -> Self {
         AuditorSecret(Ed25519KeyPair::generate())
