@@ -14,6 +14,7 @@
 
 pub mod approval;
 pub mod canonical;
+pub mod log;
 pub mod manifest;
 pub mod policy;
 pub mod signing;
