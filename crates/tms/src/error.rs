@@ -64,6 +64,12 @@ pub enum Error {
     /// The caller approved before.
     #[error("you approved task {0} already")]
     ApprovedAlready(TaskId),
+    /// There is no such entry in the log, or not for this caller.
+    #[error("no log entry {0}")]
+    NoSuchEntry(u64),
+    /// The log's records don't fit its root: somebody changed the store.
+    #[error("the log's records do not fit its root: the store was changed behind the tms")]
+    LogDamaged,
     /// A field's value is out of range.
     #[error("field `{field}`: {rule}")]
     Field {
@@ -96,7 +102,9 @@ impl Fault for Error {
     fn code(&self) -> ErrorCode {
         match self {
             Error::Authn(error) => error.code(),
-            Error::NoSuchTask(_) | Error::NoSuchFunction(_) | Error::NoSuchFile(_) => ErrorCode::NotFound,
+            Error::NoSuchTask(_) | Error::NoSuchFunction(_) | Error::NoSuchFile(_) | Error::NoSuchEntry(_) => {
+                ErrorCode::NotFound
+            }
             Error::NotAnApprover(_) | Error::NotTheAuthor(_) => ErrorCode::PermissionDenied,
             Error::NotApprovable { .. } | Error::ApprovedAlready(_) | Error::NameTaken(_) | Error::Disabled(_) => {
                 ErrorCode::Conflict
@@ -106,7 +114,7 @@ impl Fault for Error {
             Error::NoSuchUser(_) | Error::Field { .. } => ErrorCode::InvalidRequest,
             Error::Unready(_) => ErrorCode::PreconditionFailed,
             Error::Tdfs(error) => error.code(),
-            Error::Store(_) => ErrorCode::Internal,
+            Error::Store(_) | Error::LogDamaged => ErrorCode::Internal,
         }
     }
 

@@ -10,6 +10,7 @@ mod db;
 mod error;
 mod function;
 mod leases;
+mod log;
 mod nodes;
 pub mod parties;
 mod registry;
