@@ -60,26 +60,30 @@ where
     store
         .write(move |tx| {
             let Some(before) = tx.get(&TASKS, id.as_str())? else { return Ok(None) };
-            let after = change(before.clone())?;
-            record(tx, &id, Some(&before), &after, now)?;
+            let mut after = change(before.clone())?;
+            let logged = record(tx, &id, Some(&before), &after, now)?;
+            if after.status().is_final() {
+                after.logged = logged.or(after.logged);
+            }
             put(tx, &id, &after)?;
             Ok(Some(after))
         })
         .await
 }
 
-/// Puts what happened to a task into the log, for those who take part.
+/// Puts what happened to a task into the log, for those who take part. Returns the place of the last entry that it makes.
 fn record(
     tx: &mut Transaction<'_>,
     id: &TaskId,
     before: Option<&Task>,
     after: &Task,
     now: UnixMillis,
-) -> Result<(), StoreError> {
+) -> Result<Option<u64>, StoreError> {
+    let mut last = None;
     for event in log::of_change(id, before, after) {
-        log::append(tx, &Pending::new(now, after.participants().cloned().collect(), event))?;
+        last = Some(log::append(tx, &Pending::new(now, after.participants().cloned().collect(), event))?);
     }
-    Ok(())
+    Ok(last)
 }
 
 /// Writes a changed task, and keeps the tables that follow from its state in step with it.

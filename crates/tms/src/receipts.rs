@@ -9,7 +9,7 @@ use types::consent::SignedStatement;
 use types::digest::Digest;
 use types::file::PinnedFile;
 use types::id::TaskId;
-use types::receipt::{ParentReceipt, RECEIPT, Receipt, RunReceipt, SCHEMA, WITHDRAWAL, Withdrawal};
+use types::receipt::{LogReceipt, ParentReceipt, RECEIPT, Receipt, RunReceipt, SCHEMA, WITHDRAWAL, Withdrawal};
 use types::time::UnixMillis;
 use types::wire::tms_external::FoundReceipt;
 
@@ -44,9 +44,16 @@ impl Tms {
             run: task.run.as_ref().map(run),
             error: task.error,
             parents,
-            log: None,
+            log: self.logged(task.logged).await?,
         };
         Ok(FoundReceipt { receipt: self.statements.key().sign(RECEIPT, &receipt)? })
+    }
+
+    /// An entry of the log, with the proof that a checkpoint of now has it.
+    async fn logged(&self, index: Option<u64>) -> Result<Option<LogReceipt>, Error> {
+        let Some(index) = index else { return Ok(None) };
+        let (head, proven) = self.proven_entry(index).await?;
+        Ok(Some(LogReceipt { index, entry: proven.entry, proof: proven.proof, checkpoint: head.checkpoint }))
     }
 
     /// The task of which an input is a result.

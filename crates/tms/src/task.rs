@@ -74,6 +74,9 @@ pub struct Task {
     /// Its run, once there was one.
     #[serde(default)]
     pub run: Option<Run>,
+    /// Where the log has its end.
+    #[serde(default)]
+    pub(crate) logged: Option<u64>,
     /// How consent to it was taken back, if it was.
     #[serde(default)]
     pub withdrawn: Option<Withdrawn>,
@@ -229,6 +232,7 @@ impl Task {
             time_limit_ms: new.time_limit_ms.min(wall_ms).min(asked_ms),
             created: new.now,
             run: None,
+            logged: None,
             withdrawn: None,
         };
         task.approve_by_creating(id, signs)?;

@@ -119,9 +119,9 @@ pub enum Event {
         manifest: Option<Digest>,
         /// What it gave, private outputs first.
         outputs: Vec<FileId>,
-        /// SHA-256 of the receipt's payload, where there is one.
+        /// SHA-256 of the payload of the node's statement of the run, where there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        receipt: Option<Digest>,
+        run: Option<Digest>,
     },
     /// A task ended without results.
     Failed {
@@ -132,9 +132,9 @@ pub enum Event {
         manifest: Option<Digest>,
         /// Why.
         code: ErrorCode,
-        /// SHA-256 of the receipt's payload, where there is one.
+        /// SHA-256 of the payload of the node's statement of the run, where there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        receipt: Option<Digest>,
+        run: Option<Digest>,
     },
     /// A party took its consent back.
     Withdrawn {

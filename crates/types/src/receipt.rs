@@ -139,8 +139,8 @@ pub struct LogReceipt {
     pub index: u64,
     /// Its exact bytes.
     pub entry: Base64,
-    /// The inclusion proof (RFC 9162, section 2.1.3): hashes of 32 bytes.
-    pub proof: Vec<Base64>,
+    /// The inclusion proof (RFC 9162, section 2.1.3).
+    pub proof: Vec<Digest>,
     /// The signed checkpoint that the proof leads to.
     pub checkpoint: String,
 }

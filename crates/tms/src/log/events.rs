@@ -1,6 +1,7 @@
 //! What a change of a task is in the log: a pure function of the task before and after it.
 
-use types::consent::ApprovedBy;
+use crypto::hash::Sha256;
+use types::digest::Digest;
 use types::error::ErrorCode;
 use types::id::{FileId, TaskId};
 use types::log::Event;
@@ -21,44 +22,57 @@ pub(crate) fn of_change(task_id: &TaskId, before: Option<&Task>, after: &Task) -
 fn created(task_id: &TaskId, task: &Task) -> Event {
     Event::Created {
         task_id: task_id.clone(),
-        manifest: None,
+        manifest: task.digest(task_id).ok(),
         user_id: task.creator.clone(),
         function_name: task.function.name.clone(),
     }
 }
 
+/// Approvals that came, and such that lapsed.
 fn approvals(task_id: &TaskId, before: &Task, after: &Task) -> Vec<Event> {
-    let approved = after.collaborators.iter().filter(|collaborator| {
-        collaborator.approved
-            && before.collaborators.iter().any(|was| was.user_id == collaborator.user_id && !was.approved)
-    });
-    let event = |user_id| Event::Approved {
+    let (Ok(was), Ok(is)) = (before.agreement(task_id), after.agreement(task_id)) else { return Vec::new() };
+    let lapsed = was.standing().iter().filter(|approval| is.of(&approval.user_id).is_none());
+    let dropped = lapsed.map(|approval| Event::ApprovalDropped {
         task_id: task_id.clone(),
-        manifest: None,
-        user_id,
-        by: ApprovedBy::Token,
-        exact: false,
-    };
-    approved.map(|collaborator| event(collaborator.user_id.clone())).collect()
+        manifest: after.digest(task_id).ok(),
+        user_id: approval.user_id.clone(),
+    });
+    let new = is.standing().iter().filter(|approval| !was.standing().contains(approval));
+    let approved = new.map(|approval| Event::Approved {
+        task_id: task_id.clone(),
+        manifest: Some(approval.manifest),
+        user_id: approval.user_id.clone(),
+        by: approval.by.clone(),
+        exact: approval.exact,
+    });
+    dropped.chain(approved).collect()
 }
 
 /// What it means that a task came to its status.
 fn arrived(task_id: &TaskId, task: &Task) -> Option<Event> {
-    let (task_id, manifest) = (task_id.clone(), None);
-    match task.status() {
-        Status::Created => None,
-        Status::Ready => Some(Event::Ready { task_id, manifest }),
-        Status::Running => Some(Event::Released {
+    let (task_id, manifest) = (task_id.clone(), task.digest(task_id).ok());
+    let statement = task.run.as_ref().and_then(|run| run.statement.as_ref());
+    let run = statement.map(|signed| Digest::new(Sha256::digest(&signed.payload.0)));
+    match (task.status(), &task.withdrawn) {
+        (Status::Created, _) => None,
+        (Status::Ready, _) => Some(Event::Ready { task_id, manifest }),
+        (Status::Running, _) => Some(Event::Released {
             task_id,
             manifest,
             lease_id: task.lease.as_ref().and_then(|lease| lease.id.clone()),
             node: task.lease.as_ref().and_then(|lease| lease.node),
             files: task.inputs.iter().map(|input| input.file_id.clone()).collect(),
         }),
-        Status::Finished => Some(Event::Finished { task_id, manifest, outputs: outputs(task), receipt: None }),
-        Status::Failed => {
+        (Status::Finished, _) => Some(Event::Finished { task_id, manifest, outputs: outputs(task), run }),
+        (Status::Failed, Some(withdrawn)) if withdrawn.by == task.creator => {
+            Some(Event::Cancelled { task_id, manifest, user_id: withdrawn.by.clone() })
+        }
+        (Status::Failed, Some(withdrawn)) => {
+            Some(Event::Withdrawn { task_id, manifest, user_id: withdrawn.by.clone() })
+        }
+        (Status::Failed, None) => {
             let code = task.error.as_ref().map_or(ErrorCode::Internal, |reason| reason.code);
-            Some(Event::Failed { task_id, manifest, code, receipt: None })
+            Some(Event::Failed { task_id, manifest, code, run })
         }
     }
 }

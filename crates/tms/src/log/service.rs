@@ -3,7 +3,7 @@
 use consent::log::checkpoint::Checkpoint;
 use rpc::authn::Principal;
 use types::digest::Digest;
-use types::wire::tms_log::{FoundEntry, ListLog, LogHead, LogPage};
+use types::wire::tms_log::{FoundEntry, ListLog, LogHead, LogPage, ProvenEntry};
 
 use super::{Head, read};
 use crate::{Error, Tms};
@@ -64,6 +64,17 @@ impl Tms {
         });
         let (head, consistency, entry) = read.await?;
         Ok(FoundEntry { head: self.signed(&head, consistency), entry })
+    }
+
+    /// An entry, whomever it concerns, and the head by which it is proven.
+    pub(crate) async fn proven_entry(&self, index: u64) -> Result<(LogHead, ProvenEntry), Error> {
+        let read = self.store.read(move |snapshot| {
+            let head = read::head(snapshot)?;
+            let entry = read::proven(snapshot, &head, index)?;
+            Ok::<_, Error>((head, entry))
+        });
+        let (head, entry) = read.await?;
+        Ok((self.signed(&head, None), entry))
     }
 
     fn signed(&self, head: &Head, consistency: Option<Vec<Digest>>) -> LogHead {
