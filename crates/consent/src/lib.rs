@@ -16,6 +16,7 @@ pub mod agreement;
 pub mod approval;
 pub mod canonical;
 pub mod key;
+pub mod log;
 pub mod manifest;
 pub mod policy;
 pub mod signing;

@@ -11,6 +11,7 @@ pub mod file;
 pub mod function;
 pub mod id;
 pub mod key;
+pub mod log;
 pub mod receipt;
 pub mod secret;
 pub mod service;
