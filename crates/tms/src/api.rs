@@ -6,6 +6,7 @@ use rpc::authn::authenticate;
 use rpc::{Ctx, Service, protocol};
 use types::file::PinnedFile;
 use types::service::Role;
+use types::wire::tms_log::FoundCheckpoint;
 use types::wire::{tms_external as external, tms_internal as internal};
 
 use crate::task::Task;
@@ -79,6 +80,18 @@ impl Service for External {
             Request::DisableFunction(disable) => {
                 let caller = authenticate(&*tms.identity, disable.user_id, &disable.user_token).await?;
                 Ok(Response::DisableFunction(tms.disable_function(&caller, &disable.function_name).await?))
+            }
+            Request::GetCheckpoint(get) => {
+                authenticate(&*tms.identity, get.user_id, &get.user_token).await?;
+                Ok(Response::GetCheckpoint(FoundCheckpoint { head: tms.log_head(get.from).await? }))
+            }
+            Request::ListLog(list) => {
+                let caller = authenticate(&*tms.identity, list.user_id.clone(), &list.user_token).await?;
+                Ok(Response::ListLog(tms.list_log(&caller, list).await?))
+            }
+            Request::ProveLog(prove) => {
+                let caller = authenticate(&*tms.identity, prove.user_id, &prove.user_token).await?;
+                Ok(Response::ProveLog(tms.log_entry(&caller, prove.index, prove.from).await?))
             }
         }
     }

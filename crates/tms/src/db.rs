@@ -5,8 +5,10 @@ pub(crate) mod functions;
 use store::{NewestFirst, Range, Records, Store, StoreError, Table, Transaction};
 use types::id::TaskId;
 use types::task::Status;
+use types::time::UnixMillis;
 use types::user::UserId;
 
+use crate::log::{self, Pending};
 use crate::task::{Lease, Task};
 
 /// Tasks by id.
@@ -39,6 +41,7 @@ pub(crate) async fn create(store: &Store, id: TaskId, task: Task) -> Result<(), 
             if !task.inputs.is_empty() {
                 tx.remove(&INTENDED, id.as_str())?;
             }
+            record(tx, &id, None, &task, task.created)?;
             tx.insert(&TASKS, id.as_str(), &task)
         })
         .await
@@ -53,14 +56,30 @@ pub(crate) async fn change<E>(
 where
     E: From<StoreError> + Send + 'static,
 {
+    let now = UnixMillis::now();
     store
         .write(move |tx| {
             let Some(before) = tx.get(&TASKS, id.as_str())? else { return Ok(None) };
-            let after = change(before)?;
+            let after = change(before.clone())?;
+            record(tx, &id, Some(&before), &after, now)?;
             put(tx, &id, &after)?;
             Ok(Some(after))
         })
         .await
+}
+
+/// Puts what happened to a task into the log, for those who take part.
+fn record(
+    tx: &mut Transaction<'_>,
+    id: &TaskId,
+    before: Option<&Task>,
+    after: &Task,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    for event in log::of_change(id, before, after) {
+        log::append(tx, &Pending::new(now, after.participants().cloned().collect(), event))?;
+    }
+    Ok(())
 }
 
 /// Writes a changed task, and keeps the tables that follow from its state in step with it.

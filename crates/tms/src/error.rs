@@ -110,6 +110,12 @@ pub enum Error {
     /// The caller approved before.
     #[error("you approved task {0} already")]
     ApprovedAlready(TaskId),
+    /// There is no such entry in the log, or not for this caller.
+    #[error("no log entry {0}")]
+    NoSuchEntry(u64),
+    /// The log's records don't fit its root: somebody changed the store.
+    #[error("the log's records do not fit its root: the store was changed behind the tms")]
+    LogDamaged,
     /// A field's value is out of range.
     #[error("field `{field}`: {rule}")]
     Field {
@@ -142,7 +148,9 @@ impl Fault for Error {
     fn code(&self) -> ErrorCode {
         match self {
             Error::Authn(error) => error.code(),
-            Error::NoSuchTask(_) | Error::NoSuchFunction(_) | Error::NoSuchFile(_) => ErrorCode::NotFound,
+            Error::NoSuchTask(_) | Error::NoSuchFunction(_) | Error::NoSuchFile(_) | Error::NoSuchEntry(_) => {
+                ErrorCode::NotFound
+            }
             Error::NotAnApprover(_)
             | Error::NotTheAuthor(_)
             | Error::OnlySees(_)
@@ -160,7 +168,7 @@ impl Fault for Error {
             Error::NoSuchUser(_) | Error::Field { .. } | Error::BringFirst => ErrorCode::InvalidRequest,
             Error::Unready(_) => ErrorCode::PreconditionFailed,
             Error::Tdfs(error) => error.code(),
-            Error::Store(_) | Error::Statement(_) => ErrorCode::Internal,
+            Error::Store(_) | Error::Statement(_) | Error::LogDamaged => ErrorCode::Internal,
         }
     }
 

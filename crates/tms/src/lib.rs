@@ -11,6 +11,7 @@ mod db;
 mod error;
 mod function;
 mod leases;
+mod log;
 mod nodes;
 pub mod parties;
 mod receipts;

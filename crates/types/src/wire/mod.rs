@@ -17,6 +17,7 @@ pub mod tdfs_internal;
 pub mod tdfs_operator;
 pub mod tms_external;
 pub mod tms_internal;
+pub mod tms_log;
 
 pub(crate) use document::requests;
 pub use document::{DecodeError, Document, Request};

@@ -15,6 +15,7 @@ use crate::task::Status;
 use crate::time::UnixMillis;
 use crate::trust::TrustLevel;
 use crate::user::UserId;
+use crate::wire::tms_log::{FoundCheckpoint, FoundEntry, GetCheckpoint, ListLog, LogPage, ProveLog};
 
 super::requests! {
     /// A user's request to the tms.
@@ -46,6 +47,12 @@ super::requests! {
         ListFunctions(ListFunctions),
         /// Takes a function of the caller's out of use.
         DisableFunction(DisableFunction),
+        /// Returns the log's checkpoint.
+        GetCheckpoint(GetCheckpoint),
+        /// Lists the log's entries that concern the caller.
+        ListLog(ListLog),
+        /// Returns one of the log's entries that concern the caller.
+        ProveLog(ProveLog),
     }
 }
 
@@ -331,6 +338,12 @@ pub enum Response {
     ListFunctions(FunctionList),
     /// What is out of use now.
     DisableFunction(DisabledFunction),
+    /// The log's checkpoint.
+    GetCheckpoint(FoundCheckpoint),
+    /// The entries that concern the caller.
+    ListLog(LogPage),
+    /// The entry.
+    ProveLog(FoundEntry),
 }
 
 /// A task's manifest and the approvals of it.
