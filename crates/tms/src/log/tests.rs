@@ -70,7 +70,7 @@ impl Scene {
     }
 
     fn head(&self) -> Head {
-        self.store.read_blocking(|snapshot| read::head(snapshot)).expect("a head")
+        self.store.read_blocking(read::head).expect("a head")
     }
 
     fn listed(&self, user: &str, task: Option<&str>, limit: usize) -> Vec<u64> {
