@@ -17,7 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   teehouse log list                      what concerns you, oldest first
   teehouse log list --task TASK_ID
-  teehouse log verify                    the log only grew since you looked last, and nothing of yours is missing
+  teehouse log verify                    that the log only grew, and nothing of yours is missing
   teehouse log watch                     entries as they come
 
 Every verb compares what the server shows with what it showed before, which is kept in

@@ -23,11 +23,11 @@ fn the_parties_of_a_task_read_its_story_and_nobody_else_does() {
             .iter()
             .filter_map(|entry| entry["event"]["type"].as_str())
             .collect();
-        assert_eq!(kinds, ["Created", "Approved", "Ready", "Released", "Finished"]);
+        assert_eq!(kinds, ["Created", "Changed", "Approved", "Ready", "Released", "Finished"]);
         assert!(party.get(&["log", "list"]).contains("  Finished "));
         let verified = party.run(&["log", "verify", "--json"]).good().json();
-        assert_eq!((&verified["size"], &verified["entries"]), (&5.into(), &5.into()));
-        assert!(party.get(&["log", "verify"]).contains("it extends the 5 entries that you saw before"));
+        assert_eq!((&verified["size"], &verified["entries"]), (&6.into(), &6.into()));
+        assert!(party.get(&["log", "verify"]).contains("it extends the 6 entries that you saw before"));
     }
     let list = carol.run(&["log", "list", "--json"]).good().json();
     assert_eq!(list["entries"], serde_json::json!([]));
