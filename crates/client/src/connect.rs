@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use attest::identity::Deployment;
 use rpc::Client;
 use rpc::courier::Courier;
 use rpc::deployment::{DeploymentError, Simulation, Trust};
@@ -15,6 +16,7 @@ use types::service::Api;
 use types::user::UserId;
 
 use crate::file::resume::Memory;
+use crate::log;
 use crate::task::RUN_LIMIT;
 
 /// Where a deployment is, what makes it trustworthy, and who asks.
@@ -39,7 +41,7 @@ pub struct Settings {
 /// How ciphertext travels; the default remembers nothing, and believes the public web's roots.
 #[derive(Clone, Debug, Default)]
 pub struct Transfers {
-    /// Where unfinished uploads are remembered; nowhere when absent.
+    /// Where unfinished uploads and the log's checkpoints are remembered; nowhere when absent.
     pub state: Option<PathBuf>,
     /// More roots (PEM) for object stores, besides those of the public web.
     pub ca_file: Option<PathBuf>,
@@ -59,6 +61,9 @@ pub struct Teehouse {
     pub(crate) courier: Arc<Courier>,
     pub(crate) uploads: Option<Memory>,
     pub(crate) always_send: bool,
+    /// What is remembered of the log.
+    pub(crate) log: log::Memory,
+    pub(crate) trust: Arc<Trust>,
     nodes: Nodes,
 }
 
@@ -116,15 +121,22 @@ impl Teehouse {
             tdfs: Client::remote(connector(Api::TdfsExternal), tdfs.clone()),
             server: tdfs,
             courier: Arc::new(courier),
+            log: log::Memory::new(state.as_deref()),
             uploads: state.map(|state| Memory(state.join("uploads"))),
             always_send,
             nodes: Nodes { connector: connector(Api::FnsExternal), clients: Arc::default() },
+            trust,
         })
     }
 
     /// The user who acts.
     pub fn user(&self) -> &UserId {
         &self.user
+    }
+
+    /// Whose services these are, as the trust folder says.
+    pub fn deployment(&self) -> &Deployment {
+        &self.trust.deployment
     }
 
     pub(crate) fn node(&self, address: SocketAddr) -> Client<FnsExternal> {

@@ -14,4 +14,5 @@ pub mod chain;
 pub mod checkpoint;
 pub mod entry;
 pub mod note;
+pub mod reader;
 pub mod tree;

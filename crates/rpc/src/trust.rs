@@ -93,6 +93,13 @@ impl Trust {
         appraised.inspect_err(|refusal| self.collateral.note(refusal, evidence))
     }
 
+    /// Has something decided by what this trust accepts, with the collateral of this instant: about evidence that does not
+    /// come with a connection, such as that in statements.
+    pub fn appraise_with<T>(&self, decide: impl FnOnce(&Verifier<'_>) -> T) -> T {
+        let collateral = self.collateral.current();
+        decide(&Verifier { policy: &self.policy, collateral: &collateral })
+    }
+
     /// Whether a CA may be this deployment's: the one that is known, and the one that the manifest names.
     pub(crate) fn accepts_ca(&self, ca: &CertificateDer<'_>) -> bool {
         self.ca.as_ref().is_none_or(|known| known == ca)

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Output;
 use crate::{
-    attestation, call, completions, demo, exit, file, fsck, function, kms, manifest, openapi, serve, task, user,
+    attestation, call, completions, demo, exit, file, fsck, function, kms, log, manifest, openapi, serve, task, user,
 };
 
 const EXAMPLES: &str = "\
@@ -60,6 +60,8 @@ enum Command {
     File(file::Args),
     /// Create, approve and run tasks, and fetch their results.
     Task(task::Args),
+    /// Read and verify the log of what happened to your tasks.
+    Log(log::Args),
     /// See and change what keeps the kms's root key.
     Kms(kms::Args),
     /// Compare records, keys and ciphertext, and remove what belongs to nothing.
@@ -100,6 +102,7 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::User(args) => user::run(args, output).await,
         Command::File(args) => file::run(args, output).await,
         Command::Task(args) => task::run(args, output).await,
+        Command::Log(args) => log::run(args, output).await,
         Command::Kms(args) => kms::run(args, output).await,
         Command::Fsck(args) => fsck::run(args, output).await,
         Command::Function(args) => function::run(args, output).await,

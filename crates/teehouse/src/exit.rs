@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use client::{ConnectError, FileError, FunctionError, RequestError, TaskError};
+use client::{ConnectError, FileError, FunctionError, LogError, RequestError, TaskError};
 use identity::OperateError;
 use rpc::config::ConfigError;
 use rpc::host::HostError;
@@ -189,6 +189,12 @@ fn judge(cause: &(dyn std::error::Error + 'static)) -> Option<Verdict> {
     }
     if let Some(error) = cause.downcast_ref::<TaskError>() {
         return Some(Verdict::of_request(error.request(), error.help()));
+    }
+    if let Some(error) = cause.downcast_ref::<LogError>() {
+        return Some(match error.is_untrusted() {
+            true => Verdict::new(Exit::Untrusted, error.help()),
+            false => Verdict::of_request(error.request(), error.help()),
+        });
     }
     if let Some(error) = cause.downcast_ref::<FunctionError>() {
         return Some(Verdict::of_request(Some(error.request()), error.request().help()));

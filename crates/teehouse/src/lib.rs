@@ -13,6 +13,7 @@ mod file;
 mod fsck;
 mod function;
 mod kms;
+mod log;
 mod manifest;
 mod openapi;
 mod output;

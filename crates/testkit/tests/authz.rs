@@ -107,9 +107,13 @@ fn state_names() -> Vec<String> {
 type Action = (&'static str, fn(&Scene<'_>, &str) -> (Api, Value));
 
 /// The two that change something come last.
-const ACTIONS: [Action; 7] = [
+const ACTIONS: [Action; 10] = [
     ("tms Get", |scene, _| (Api::TmsExternal, json!({"type": "Get", "task_id": scene.task.id}))),
     ("tms List", |_, _| (Api::TmsExternal, json!({"type": "List"}))),
+    ("tms GetCheckpoint", |_, _| (Api::TmsExternal, json!({"type": "GetCheckpoint"}))),
+    ("tms ListLog of the task", |scene, _| (Api::TmsExternal, json!({"type": "ListLog", "task_id": scene.task.id}))),
+    // The first scene's task was created first, by the same creator with the same collaborators.
+    ("tms ProveLog of such a task", |_, _| (Api::TmsExternal, json!({"type": "ProveLog", "index": 0}))),
     ("tdfs Get input", |scene, _| (Api::TdfsExternal, json!({"type": "Get", "file_id": scene.input}))),
     ("tdfs List input", |_, _| (Api::TdfsExternal, json!({"type": "List"}))),
     ("tdfs Usage", |_, _| (Api::TdfsExternal, json!({"type": "Usage"}))),
@@ -119,10 +123,15 @@ const ACTIONS: [Action; 7] = [
     ("tdfs Delete input", |scene, _| (Api::TdfsExternal, json!({"type": "Delete", "file_id": scene.input}))),
 ];
 
+fn is_about(scene: &Scene<'_>, item: &Value) -> bool {
+    // Entries of the log were asked for by their task.
+    *item == scene.task.id || *item == scene.input || item.get("entry").is_some()
+}
+
 /// A list's answer says whether what the scene is about is on it.
 fn shown_of(scene: &Scene<'_>, answer: &Value) -> String {
     match answer["list"].as_array() {
-        Some(list) if list.iter().any(|id| *id == scene.task.id || *id == scene.input) => "listed".to_owned(),
+        Some(list) if list.iter().any(|item| is_about(scene, item)) => "listed".to_owned(),
         Some(_) => "not listed".to_owned(),
         None => shown(answer),
     }

@@ -16,6 +16,7 @@ use crate::digest::Digest;
 use crate::error::ErrorCode;
 use crate::id::{FileId, LeaseId, TaskId};
 use crate::time::UnixMillis;
+use crate::trust::TrustLevel;
 use crate::user::UserId;
 
 /// One entry. Its canonical form is a leaf of the tree.
@@ -57,10 +58,20 @@ pub enum Event {
         /// Its manifest; absent, here and below, for tasks that were created before there were manifests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         manifest: Option<Digest>,
-        /// Who created it, and so approved it.
+        /// Who created it.
         user_id: UserId,
+        /// Whether the creator approved it by that.
+        approved: bool,
         /// The name of the function that it runs.
         function_name: String,
+    },
+    /// A party brought files or changed what else is agreed on: the task has another manifest.
+    Changed {
+        /// The task.
+        task_id: TaskId,
+        /// The manifest that there is now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manifest: Option<Digest>,
     },
     /// A party approved a task.
     Approved {
@@ -107,6 +118,8 @@ pub enum Event {
         /// The node, where it said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         node: Option<SocketAddr>,
+        /// How far the node's platform is to be trusted.
+        trust: TrustLevel,
         /// The files.
         files: Vec<FileId>,
     },
@@ -119,9 +132,9 @@ pub enum Event {
         manifest: Option<Digest>,
         /// What it gave, private outputs first.
         outputs: Vec<FileId>,
-        /// SHA-256 of the payload of the node's statement of the run, where there is one.
+        /// SHA-256 of the payload of the node's statement of the run, where it made one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        run: Option<Digest>,
+        run_sha256: Option<Digest>,
     },
     /// A task ended without results.
     Failed {
@@ -132,9 +145,9 @@ pub enum Event {
         manifest: Option<Digest>,
         /// Why.
         code: ErrorCode,
-        /// SHA-256 of the payload of the node's statement of the run, where there is one.
+        /// SHA-256 of the payload of the node's statement of the run, where it made one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        run: Option<Digest>,
+        run_sha256: Option<Digest>,
     },
     /// A party took its consent back.
     Withdrawn {
@@ -209,6 +222,7 @@ impl Event {
     pub fn task_id(&self) -> Option<&TaskId> {
         match self {
             Event::Created { task_id, .. }
+            | Event::Changed { task_id, .. }
             | Event::Approved { task_id, .. }
             | Event::ApprovalDropped { task_id, .. }
             | Event::Ready { task_id, .. }

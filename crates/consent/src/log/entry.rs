@@ -91,6 +91,7 @@ mod tests {
             task_id: "5ef0cfc7-11e9-445a-8c46-23790ea86819".parse().expect("an id"),
             manifest: Some(Digest::new([0xab; 32])),
             user_id: user("alice"),
+            approved: true,
             function_name: "psi".to_owned(),
         };
         let concerns = [(user("bob"), None), (user("alice"), Some(Digest::new([0xcd; 32]))), (user("bob"), None)];
@@ -103,7 +104,7 @@ mod tests {
         let bytes = to_bytes(&created()).expect("canonical");
         let text = concat!(
             r#"{"at_ms":1790000000000,"concerns":[{"after":"cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd","#,
-            r#""user_id":"alice"},{"user_id":"bob"}],"event":{"function_name":"psi","#,
+            r#""user_id":"alice"},{"user_id":"bob"}],"event":{"approved":true,"function_name":"psi","#,
             r#""manifest":"abababababababababababababababababababababababababababababababab","#,
             r#""task_id":"5ef0cfc7-11e9-445a-8c46-23790ea86819","type":"Created","user_id":"alice"},"#,
             r#""salt":"01010101010101010101010101010101","schema":1}"#,
@@ -111,11 +112,11 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&bytes), text);
         assert_eq!(
             crypto::hash::hex(&tree::leaf(&bytes)),
-            "9f18bfa3b0f89ed5a09dd5f17dbe9ee7cffa4c2766acce3402b6468ec0e8e858"
+            "52e66351053f1c1c034292c878740d4e74b0bff645f1d93880b120ea4d201e61"
         );
         assert_eq!(
             crate::log::chain::link(&bytes).to_string(),
-            "de335d598ad6ab69b4980fe9259b03002e06d24239324fe06a0e81a0f2ce24ba"
+            "89e85e2f4ad66285782e39fd0910748c23bb4b2fc05fbf65bad56aae232802a3"
         );
     }
 
@@ -165,11 +166,24 @@ mod tests {
         let by = types::consent::ApprovedBy::Token;
         let events = [
             Event::Approved { task_id: task_id(), manifest, user_id: user_id(), by, exact: true },
+            Event::Changed { task_id: task_id(), manifest },
             Event::ApprovalDropped { task_id: task_id(), manifest, user_id: user_id() },
             Event::Ready { task_id: task_id(), manifest: None },
-            Event::Released { task_id: task_id(), manifest, lease_id: None, node: None, files: vec![file()] },
-            Event::Finished { task_id: task_id(), manifest, outputs: vec![file()], run: None },
-            Event::Failed { task_id: task_id(), manifest, code: types::error::ErrorCode::Unavailable, run: manifest },
+            Event::Released {
+                task_id: task_id(),
+                manifest,
+                lease_id: None,
+                node: None,
+                trust: types::trust::TrustLevel::Simulated,
+                files: vec![file()],
+            },
+            Event::Finished { task_id: task_id(), manifest, outputs: vec![file()], run_sha256: None },
+            Event::Failed {
+                task_id: task_id(),
+                manifest,
+                code: types::error::ErrorCode::Unavailable,
+                run_sha256: manifest,
+            },
             Event::Withdrawn { task_id: task_id(), manifest, user_id: user_id() },
             Event::Cancelled { task_id: task_id(), manifest, user_id: user_id() },
             Event::FilePolicy { file_id: file(), user_id: user_id(), digest: manifest },

@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 61] = [
+const VERBS: [&[&str]; 65] = [
     &[],
     &["demo"],
     &["serve"],
@@ -26,6 +26,10 @@ const VERBS: [&[&str]; 61] = [
     &["task", "list"],
     &["task", "run"],
     &["task", "results"],
+    &["log"],
+    &["log", "list"],
+    &["log", "verify"],
+    &["log", "watch"],
     &["fsck"],
     &["function"],
     &["function", "list"],

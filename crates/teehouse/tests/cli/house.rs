@@ -177,7 +177,7 @@ impl User<'_> {
 
     pub(crate) fn command(&self) -> Command {
         let mut command = teehouse();
-        command.env("TEEHOUSE_DATA_DIR", self.house.data_dir());
+        command.env("TEEHOUSE_DATA_DIR", self.house.data_dir()).env("XDG_STATE_HOME", self.house.path("state"));
         command.env("TEEHOUSE_USER", self.name).env("TEEHOUSE_TOKEN", &self.token);
         command
     }

@@ -8,6 +8,7 @@ mod house;
 mod ingest;
 mod journey;
 mod kms;
+mod log;
 mod manifest;
 mod refusals;
 mod tables;

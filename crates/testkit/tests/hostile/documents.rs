@@ -41,6 +41,9 @@ fn requests() -> Vec<(Api, Value)> {
         (Api::TmsExternal, json!({"type": "Get", "task_id": "t", "user_id": "u", "user_token": TOKEN})),
         (Api::TmsExternal, json!({"type": "Update", "task_id": "t", "files": [], "user_id": "u", "user_token": TOKEN})),
         (Api::TmsExternal, json!({"type": "List", "user_id": "u", "user_token": TOKEN})),
+        (Api::TmsExternal, json!({"type": "GetCheckpoint", "user_id": "u", "user_token": TOKEN})),
+        (Api::TmsExternal, json!({"type": "ListLog", "user_id": "u", "user_token": TOKEN})),
+        (Api::TmsExternal, json!({"type": "ProveLog", "index": 0, "user_id": "u", "user_token": TOKEN})),
         (Api::TmsInternal, json!({"type": "Get", "task_id": "t"})),
         (Api::TmsInternal, json!({"type": "Update", "task_id": "t", "output_files": []})),
         (Api::TmsInternal, json!({"type": "Renew", "task_id": "t", "lease_id": "l"})),
@@ -169,6 +172,7 @@ fn out_of_range() -> Vec<(Api, Vec<u8>, &'static str)> {
         push("file_name", vec![json!("x".repeat(256)), json!("a\nb"), json!("é".repeat(128))]);
         push("sha256", vec![json!(""), json!("0".repeat(63)), json!("A".repeat(64)), json!("0".repeat(100_000))]);
         push("file_size", vec![json!(-1), json!(18_446_744_073_709_551_616.0)]);
+        push("index", vec![json!(-1), json!(18_446_744_073_709_551_616.0)]);
         push("allow_policy", vec![json!(3), json!(-1), json!(4_294_967_296_u64)]);
         push("node", vec![json!("localhost:1"), json!("127.0.0.1"), json!("127.0.0.1:65536")]);
         push("files", vec![json!([""]), json!(["x".repeat(65)])]);

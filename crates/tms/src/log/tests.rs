@@ -70,7 +70,7 @@ impl Scene {
     }
 
     fn head(&self) -> Head {
-        self.store.read_blocking(|snapshot| read::head(snapshot)).expect("a head")
+        self.store.read_blocking(read::head).expect("a head")
     }
 
     fn listed(&self, user: &str, task: Option<&str>, limit: usize) -> Vec<u64> {
@@ -208,6 +208,7 @@ fn an_entry_over_the_limit_is_refused() {
             task_id: "t".parse().expect("an id"),
             manifest: None,
             user_id: user(1),
+            approved: true,
             function_name: "x".repeat(entry::MAX_BYTES),
         };
         append(tx, &Pending::new(UnixMillis(0), vec![user(1)], event)).map(|_| ())
