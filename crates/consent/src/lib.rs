@@ -19,5 +19,6 @@ pub mod key;
 pub mod log;
 pub mod manifest;
 pub mod policy;
+pub mod receipt;
 pub mod signing;
 pub mod statement;

@@ -14,6 +14,7 @@ use attest::appraise::Verifier;
 use attest::attester::{AttestError, Attester};
 use attest::claims::Claims;
 use attest::extension;
+use attest::platform::Platform;
 use attest::refusal::Refusal;
 use crypto::hash::Sha256;
 use crypto::sign::Ed25519KeyPair;
@@ -44,6 +45,7 @@ fn spki(key: &[u8]) -> Vec<u8> {
 pub struct StatementKey {
     pair: Arc<Ed25519KeyPair>,
     signer: Signer,
+    simulated: bool,
 }
 
 /// A statement that is not to be believed.
@@ -89,7 +91,8 @@ impl StatementKey {
         let key = pair.public_key();
         let evidence = extension::attest_key(attester, &spki(&key), now)?;
         let signer = Signer { key: Base64(key.to_vec()), evidence: Base64(evidence), at_ms: now };
-        Ok(StatementKey { pair, signer })
+        let simulated = platform(&signer).is_ok_and(|platform| platform == Platform::Simulated);
+        Ok(StatementKey { pair, signer, simulated })
     }
 
     /// The key and its evidence.
@@ -111,12 +114,25 @@ impl StatementKey {
         let signature = self.pair.sign(&pae(payload_type, &payload));
         let keyid = crypto::hash::hex(&Sha256::digest(&self.signer.key.0));
         Ok(SignedStatement {
+            notice: self.simulated.then(|| SIMULATED.to_owned()),
             payload_type: payload_type.to_owned(),
             payload: Base64(payload),
             signatures: vec![StatementSignature { keyid, sig: Base64(signature.to_vec()) }],
             signer: self.signer.clone(),
         })
     }
+}
+
+/// What a statement from a simulated platform says before everything else.
+pub const SIMULATED: &str =
+    "SIMULATED: signed on a simulated platform, which proves nothing about who could see or change what";
+
+/// The platform that a signer's evidence is of; nothing of it is verified by this.
+///
+/// # Errors
+/// When the evidence can't be read.
+pub fn platform(signer: &Signer) -> Result<Platform, NotBelieved> {
+    Ok(extension::decode_extension(&signer.evidence.0)?.evidence.platform())
 }
 
 /// Reads a statement whose signature is its signer's. Who the signer is, is [`appraise`]'s business.

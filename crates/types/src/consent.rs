@@ -222,6 +222,10 @@ pub struct AllowedFunction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignedStatement {
+    /// Says so where the signer's platform is a simulated one. It is the first thing that a reader sees; verification goes
+    /// by the evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
     /// What the payload is.
     #[serde(rename = "payloadType")]
     pub payload_type: String,
