@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Output;
 use crate::{
-    attestation, call, completions, demo, exit, file, fsck, function, kms, log, manifest, openapi, serve, task, user,
+    attestation, call, completions, demo, exit, file, fsck, function, key, kms, log, manifest, openapi, receipt, serve,
+    task, user,
 };
 
 const EXAMPLES: &str = "\
@@ -62,6 +63,10 @@ enum Command {
     Task(task::Args),
     /// Read and verify the log of what happened to your tasks.
     Log(log::Args),
+    /// Make, register and show the key by which you sign approvals.
+    Key(key::Args),
+    /// Fetch, show and verify receipts of tasks.
+    Receipt(receipt::Args),
     /// See and change what keeps the kms's root key.
     Kms(kms::Args),
     /// Compare records, keys and ciphertext, and remove what belongs to nothing.
@@ -103,6 +108,8 @@ async fn run(command: Command, output: &Output) -> anyhow::Result<()> {
         Command::File(args) => file::run(args, output).await,
         Command::Task(args) => task::run(args, output).await,
         Command::Log(args) => log::run(args, output).await,
+        Command::Key(args) => key::run(args, output).await,
+        Command::Receipt(args) => receipt::run(args, output).await,
         Command::Kms(args) => kms::run(args, output).await,
         Command::Fsck(args) => fsck::run(args, output).await,
         Command::Function(args) => function::run(args, output).await,

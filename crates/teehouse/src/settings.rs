@@ -213,6 +213,13 @@ pub(crate) fn own_state() -> Option<PathBuf> {
     state_folder(&variable)
 }
 
+/// Where a user's configuration is.
+pub(crate) fn own_config() -> Option<PathBuf> {
+    let path = |name| variable(name).map(PathBuf::from);
+    let base = path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config")))?;
+    Some(base.join("teehouse"))
+}
+
 /// A variable of this process; one without a value counts as absent.
 fn variable(name: &'static str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())

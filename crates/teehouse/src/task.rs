@@ -1,5 +1,9 @@
 //! `teehouse task`: agree on a function over files, run it, fetch what it gave.
 
+mod agree;
+mod explain;
+mod plan;
+
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -9,17 +13,21 @@ use clap::Subcommand;
 use client::{Plaintext, Teehouse, records};
 use indicatif::HumanBytes;
 use serde::Serialize;
+use types::consent::ApprovalRule;
+use types::digest::Digest;
 use types::error::FailureReason;
 use types::function::{FunctionRef, FunctionType};
 use types::id::{FileId, TaskId};
 use types::secret::Secret;
 use types::task::Status;
+use types::trust::TrustLevel;
 use types::user::UserId;
 use types::wire::tdfs_external::FileInfo;
-use types::wire::tms_external::{CollaboratorStatus, TaskInfo};
+use types::wire::tms_external::{CollaboratorStatus, TaskInfo, TaskTerms};
 
 use crate::exit::Complaint;
 use crate::file::Record;
+use crate::manifest::DateArg;
 use crate::output::{Line, Output, write_lines};
 use crate::settings::Flags;
 
@@ -54,6 +62,56 @@ enum Verb {
         /// A file of yours that it reads; may be said more than once, and the order matters
         #[arg(long, value_name = "ID")]
         file: Vec<FileId>,
+        #[command(flatten)]
+        terms: Box<TermsArgs>,
+    },
+    /// Show what approving a task comes to: code, files, who learns what, approvals, what changed since last time.
+    #[command(after_help = "Examples:\n  teehouse task plan TASK_ID\n  teehouse task plan TASK_ID --json")]
+    Plan {
+        /// The task
+        id: TaskId,
+    },
+    /// Say why a task does not run, or was refused: which rule, and whose turn it is.
+    #[command(after_help = "Example:\n  teehouse task explain TASK_ID")]
+    Explain {
+        /// The task
+        id: TaskId,
+    },
+    /// Bring your files to a task without approving it yet.
+    #[command(after_help = "Example:\n  teehouse task bring TASK_ID --file b76f9ee2-63d2-43bd-a722-466792af7035")]
+    Bring {
+        /// The task
+        id: TaskId,
+        /// A file of yours that it reads; may be said more than once, and the order matters
+        #[arg(long, value_name = "ID", required = true)]
+        file: Vec<FileId>,
+    },
+    /// Fix the payload of a task that you created: every approval lapses.
+    #[command(after_help = "Example:\n  teehouse task payload TASK_ID @request.json")]
+    Payload {
+        /// The task
+        id: TaskId,
+        /// The payload, or @FILE that holds it; none any more when absent
+        #[arg(value_name = "TEXT|@FILE", value_parser = crate::settings::secret)]
+        payload: Option<Secret>,
+    },
+    /// Take back your consent: what waits will not run, what runs is cancelled.
+    #[command(after_help = "Example:\n  teehouse task withdraw TASK_ID --save withdrawal.json")]
+    Withdraw {
+        /// The task
+        id: TaskId,
+        /// Where the service's signed statement of it goes
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
+    },
+    /// Cancel a task that you created.
+    #[command(after_help = "Example:\n  teehouse task cancel TASK_ID")]
+    Cancel {
+        /// The task
+        id: TaskId,
+        /// Where the service's signed statement of it goes
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
     },
     /// Show a task that you take part in.
     #[command(after_help = "Example:\n  teehouse task show 5ef0cfc7-11e9-445a-8c46-23790ea86819")]
@@ -61,14 +119,23 @@ enum Verb {
         /// The task
         id: TaskId,
     },
-    /// Approve a task that another party created, and bring your files to it.
-    #[command(after_help = "Example:\n  teehouse task approve TASK_ID --file b76f9ee2-63d2-43bd-a722-466792af7035")]
+    /// Approve exactly what `task plan` shows, and bring your files to it; with a signature if you registered a key.
+    #[command(
+        after_help = "Examples:\n  teehouse task approve TASK_ID --file b76f9ee2-63d2-43bd-a722-466792af7035\n  \
+                            teehouse task approve TASK_ID --manifest DIGEST"
+    )]
     Approve {
         /// The task
         id: TaskId,
         /// A file of yours that it reads; may be said more than once, and the order matters
         #[arg(long, value_name = "ID")]
         file: Vec<FileId>,
+        /// The manifest that you looked at: refused if it is another by now
+        #[arg(long, value_name = "DIGEST")]
+        manifest: Option<Digest>,
+        /// Approve the task as it stands, whatever files others still bring
+        #[arg(long, conflicts_with = "manifest")]
+        as_it_stands: bool,
     },
     /// List the tasks that you take part in, newest first.
     #[command(after_help = "Example:\n  teehouse task list --long")]
@@ -102,15 +169,88 @@ enum Verb {
     },
 }
 
+/// What a new task's creator demands.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Terms")]
+struct TermsArgs {
+    /// The payload of its run, which the others approve with it: a text, or @FILE that holds it
+    #[arg(long, value_name = "TEXT|@FILE", value_parser = crate::settings::secret)]
+    payload: Option<Secret>,
+    /// What the results are for, in one line
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    purpose: String,
+    /// How many parties must approve, you included; everyone otherwise
+    #[arg(long, value_name = "NUMBER")]
+    at_least: Option<u32>,
+    /// A party who must approve in any case; may be said more than once
+    #[arg(long, value_name = "USER")]
+    named: Vec<UserId>,
+    /// The last instant at which it can be approved
+    #[arg(long, value_name = "DATE")]
+    approve_until: Option<DateArg>,
+    /// Take no approval that does not name the manifest that it is of
+    #[arg(long)]
+    exact: bool,
+    /// The first instant at which it may start
+    #[arg(long, value_name = "DATE")]
+    not_before: Option<DateArg>,
+    /// The last instant at which it may start
+    #[arg(long, value_name = "DATE")]
+    not_after: Option<DateArg>,
+    /// How many seconds it may run
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<u64>,
+    /// The least trusted platform that may run it: simulated, tpm or confidential
+    #[arg(long, value_name = "LEVEL")]
+    minimum_trust: Option<TrustLevel>,
+}
+
+impl TermsArgs {
+    fn read(self) -> anyhow::Result<TaskTerms> {
+        let payload = self.payload.map(read_payload).transpose()?;
+        let date = |date: Option<DateArg>| date.map(|date| date.0);
+        let rule = ApprovalRule {
+            at_least: self.at_least,
+            named: self.named,
+            deadline_ms: date(self.approve_until),
+            exact: self.exact,
+        };
+        Ok(TaskTerms {
+            approval: Some(rule).filter(|rule| *rule != ApprovalRule::default()),
+            payload_sha256: payload.as_ref().map(agree::digest),
+            not_before_ms: date(self.not_before),
+            not_after_ms: date(self.not_after),
+            time_ms: self.seconds.map(|seconds| seconds.saturating_mul(1000)),
+            minimum_trust: self.minimum_trust,
+            purpose: self.purpose,
+        })
+    }
+}
+
 pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let Args { connection, verb } = args;
     match verb {
-        Verb::Create { function, with, file } => create(&connection.connect()?, &function, &with, &file, output).await,
+        Verb::Create { function, with, file, terms } => {
+            create(&connection.connect()?, &function, (&with, &file), terms.read()?, output).await
+        }
+        Verb::Plan { id } => plan::run(&connection.connect()?, &id, output).await,
+        Verb::Explain { id } => explain::run(&connection.connect()?, &id, output).await,
+        Verb::Bring { id, file } => agree::bring(&connection.connect()?, &id, &file, output).await,
+        Verb::Payload { id, payload } => {
+            let payload = payload.map(read_payload).transpose()?;
+            agree::payload(&connection.connect()?, &id, payload, output).await
+        }
+        Verb::Withdraw { id, save } | Verb::Cancel { id, save } => {
+            agree::withdraw(&connection.connect()?, &id, save.as_deref(), output).await
+        }
         Verb::Show { id } => {
             let info = connection.connect()?.task(&id).await?;
             show(&Task::new(&id, &info), output)
         }
-        Verb::Approve { id, file } => approve(&connection.connect()?, &id, &file, output).await,
+        Verb::Approve { id, file, manifest, as_it_stands } => {
+            let of = if as_it_stands { agree::Of::AsItStands } else { agree::Of::Manifest(manifest) };
+            agree::approve(&connection.connect()?, &id, (&file, of), output).await
+        }
         Verb::List { long } => list(&connection.connect()?, long, output).await,
         Verb::Run { id, payload } => {
             let payload = payload.map(read_payload).transpose()?;
@@ -133,11 +273,11 @@ struct Created<'a> {
 async fn create(
     user: &Teehouse,
     function: &str,
-    with: &[UserId],
-    files: &[FileId],
+    (with, files): (&[UserId], &[FileId]),
+    terms: TaskTerms,
     output: &Output,
 ) -> anyhow::Result<()> {
-    let task = user.create_task(function, with, files).await?;
+    let task = user.create_task_with(function, (with, files), terms).await?;
     let id = &task.task_id;
     match with {
         [] => output.note(format_args!("run it: teehouse task run {id}")),
@@ -145,23 +285,6 @@ async fn create(
     }
     let created = Created { task_id: id, ip: task.ip, port: task.port };
     output.result(&created, |out| writeln!(out, "{id}"))?;
-    Ok(())
-}
-
-/// What `approve` answers.
-#[derive(Serialize)]
-struct Approved<'a> {
-    task_id: &'a TaskId,
-    status: Status,
-}
-
-async fn approve(user: &Teehouse, id: &TaskId, files: &[FileId], output: &Output) -> anyhow::Result<()> {
-    let status = user.approve(id, files).await?.status;
-    output.result(&Approved { task_id: id, status }, |out| writeln!(out, "{status}"))?;
-    match status {
-        Status::Ready => output.note(format_args!("everyone approved; run it: teehouse task run {id}")),
-        _ => output.note("others are still to approve"),
-    }
     Ok(())
 }
 

@@ -7,7 +7,9 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 use types::secret::Secret;
 use types::user::{Bound, UserId};
-use types::wire::admin::{AddUser, DisableUser, Issued, ListUsers, Request, Response, RotateToken, SetQuota, UserInfo};
+use types::wire::admin::{
+    AddUser, DisableUser, Issued, ListUsers, Request, ResetKey, Response, RotateToken, SetQuota, UserInfo,
+};
 
 use crate::exit::Complaint;
 use crate::output::Output;
@@ -45,6 +47,13 @@ enum Verb {
     /// Refuse every later request of a user. `rotate` enables the user again.
     #[command(after_help = "Example:\n  teehouse user disable alice")]
     Disable {
+        /// The user
+        #[arg(value_name = "NAME")]
+        user: UserId,
+    },
+    /// Forget the key by which a user signs approvals, for users who lost it.
+    #[command(after_help = "Example:\n  teehouse user reset-key alice")]
+    ResetKey {
         /// The user
         #[arg(value_name = "NAME")]
         user: UserId,
@@ -134,6 +143,12 @@ pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         }
         Verb::Disable { user } => match identity::operate(&data_dir, DisableUser { user_id: user }.into()).await? {
             Response::DisableUser(user) => tell_disabled(&user, output),
+            _ => Err(unexpected()),
+        },
+        Verb::ResetKey { user } => match identity::operate(&data_dir, ResetKey { user_id: user }.into()).await? {
+            Response::ResetKey(user) => {
+                Ok(output.result(&user, |out| writeln!(out, "{} has no key now", user.user_id))?)
+            }
             _ => Err(unexpected()),
         },
         Verb::Quota { user, files, bytes } => {

@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 65] = [
+const VERBS: [&[&str]; 81] = [
     &[],
     &["demo"],
     &["serve"],
@@ -30,6 +30,22 @@ const VERBS: [&[&str]; 65] = [
     &["log", "list"],
     &["log", "verify"],
     &["log", "watch"],
+    &["user", "reset-key"],
+    &["task", "plan"],
+    &["task", "explain"],
+    &["task", "bring"],
+    &["task", "payload"],
+    &["task", "withdraw"],
+    &["task", "cancel"],
+    &["key"],
+    &["key", "new"],
+    &["key", "use-agent"],
+    &["key", "show"],
+    &["key", "remove"],
+    &["receipt"],
+    &["receipt", "get"],
+    &["receipt", "show"],
+    &["receipt", "verify"],
     &["fsck"],
     &["function"],
     &["function", "list"],
