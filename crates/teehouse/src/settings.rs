@@ -161,6 +161,11 @@ pub(crate) struct Sources {
 }
 
 impl Flags {
+    /// Whether simulated platforms are accepted on this very command line.
+    pub(crate) fn says_allow_simulated(&self) -> bool {
+        self.allow_simulated
+    }
+
     /// A handle for the user that the settings name.
     pub(crate) fn connect(self) -> anyhow::Result<Teehouse> {
         Ok(Teehouse::connect(self.sources()?.settings()?)?)

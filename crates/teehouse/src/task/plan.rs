@@ -172,7 +172,13 @@ impl Plan {
         writeln!(out, "\nREADS")?;
         for input in &self.found.manifest.inputs {
             let from = input.from_task.as_ref().map(|task| format!(", a result of task {task}")).unwrap_or_default();
-            writeln!(out, "  {:<12}  {} ({}{from})", input.user_id, input.file_id, HumanBytes(input.file_size))?;
+            writeln!(
+                out,
+                "  {:<12}  {} ({}{from})",
+                input.user_id.as_str(),
+                input.file_id,
+                HumanBytes(input.file_size)
+            )?;
             writeln!(out, "                SHA-256 {}", input.sha256)?;
         }
         match &self.found.manifest.payload {
@@ -251,9 +257,9 @@ impl Plan {
                 (ApprovedBy::Token, true) => "approved exactly this, by token",
                 (ApprovedBy::Token, false) => "approved by token, whatever files others bring",
             };
-            writeln!(out, "  {:<12}  {by}, {}", approval.user_id, utc(approval.at_ms))?;
+            writeln!(out, "  {:<12}  {by}, {}", approval.user_id.as_str(), utc(approval.at_ms))?;
         }
-        self.found.missing.iter().try_for_each(|user| writeln!(out, "  {user:<12}  has not approved this"))
+        self.found.missing.iter().try_for_each(|user| writeln!(out, "  {:<12}  has not approved this", user.as_str()))
     }
 
     fn print_since(&self, out: &mut dyn Write) -> io::Result<()> {
