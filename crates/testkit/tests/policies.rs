@@ -350,7 +350,7 @@ async fn a_policy_is_its_owners_alone() {
         (json!({"purpose": "x".repeat(201)}), "policy"),
         (json!({"functions": vec![json!({"name": "f"}); 101]}), "policy"),
         (json!({"collaborators": vec!["user2"; 1001]}), "policy"),
-        (json!({"use": 1}), "policy"),
+        (json!({"use": 1}), "`use`"),
         (json!({"functions": [{"name": "f", "version": "1"}]}), "policy.functions[0].version"),
     ] {
         let refused = user1.restrict(&shared, policy.clone()).await;
