@@ -84,7 +84,7 @@ async fn callers(cluster: &Cluster) -> anyhow::Result<Vec<(Client<Kms>, KeyId)>>
     let mut callers = Vec::with_capacity(CLIENTS);
     for _ in 0..CLIENTS {
         let client = Client::<Kms>::remote(connector.clone(), target.clone());
-        let Response::Create(created) = client.call(CreateKey {}).await? else { bail!("not a new key") };
+        let Response::Create(created) = client.call(CreateKey { policy: None }).await? else { bail!("not a new key") };
         callers.push((client, created.key_id));
     }
     Ok(callers)

@@ -37,7 +37,7 @@ pub(crate) async fn run(report: &mut Report) -> anyhow::Result<()> {
 }
 
 async fn create(kms: Client<Kms>) -> anyhow::Result<()> {
-    match kms.call(CreateKey {}).await? {
+    match kms.call(CreateKey { policy: None }).await? {
         Response::Create(_) => Ok(()),
         other => bail!("not a new key: {other:?}"),
     }

@@ -12,11 +12,12 @@ use std::io;
 
 use crypto::FileKey;
 use rpc::CallError;
+use types::consent::FilePolicy;
 use types::digest::Digest;
 use types::id::FileId;
 use types::key::KeyConfig;
 use types::wire::tdfs_external::{
-    DeleteFile, FileEntry, FileInfo, FileList, GetFile, GetUsage, ListFiles, Request, Response, UsageInfo,
+    DeleteFile, FileEntry, FileInfo, FileList, GetFile, GetUsage, ListFiles, Request, Response, SetPolicy, UsageInfo,
 };
 
 pub use self::error::FileError;
@@ -102,6 +103,19 @@ impl Teehouse {
         match self.ask_tdfs(GetUsage { user_id: self.user.clone(), user_token: self.token.clone() }).await {
             Ok(Response::Usage(usage)) => Ok(usage),
             other => Err(FileError::Usage(RequestError::of(other))),
+        }
+    }
+
+    /// Says what tasks may do with a file, for runs that have not begun; anything that its owner approves, when there is
+    /// no policy.
+    ///
+    /// # Errors
+    /// When the file is not the caller's, or the service can't be reached.
+    pub async fn set_file_policy(&self, file: &FileId, policy: Option<FilePolicy>) -> Result<(), FileError> {
+        let (user_id, user_token) = (self.user.clone(), self.token.clone());
+        match self.ask_tdfs(SetPolicy { file_id: file.clone(), policy, user_id, user_token }).await {
+            Ok(Response::SetPolicy(_)) => Ok(()),
+            other => Err(FileError::Policy { file: file.clone(), source: RequestError::of(other) }),
         }
     }
 

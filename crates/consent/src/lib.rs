@@ -22,3 +22,4 @@ pub mod policy;
 pub mod receipt;
 pub mod signing;
 pub mod statement;
+pub mod uses;

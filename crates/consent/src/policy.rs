@@ -6,6 +6,8 @@ use types::time::UnixMillis;
 use types::trust::TrustLevel;
 use types::user::UserId;
 
+use crate::manifest::MAX_PURPOSE;
+
 /// The rule of a policy that a task breaks. How often a file was used is counted elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Forbidden {
@@ -39,6 +41,55 @@ pub enum Forbidden {
     },
 }
 
+/// Functions that a policy may name.
+pub const MAX_FUNCTIONS: usize = 100;
+
+/// Users that each list of a policy may name.
+pub const MAX_USERS: usize = 1000;
+
+/// Largest number of uses: larger ones are not exact in JSON (RFC 8785, section 3.2.2.3).
+pub const MAX_USES: u64 = (1 << 53) - 1;
+
+/// A policy that nobody needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPolicy {
+    /// A list is too long.
+    #[error("`{list}` has more than {limit} entries")]
+    TooMany {
+        /// Which.
+        list: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// Its purpose is too long.
+    #[error("`purpose` is longer than {MAX_PURPOSE} characters")]
+    Purpose,
+    /// Its number of uses is too large.
+    #[error("`uses` is larger than {MAX_USES}")]
+    Uses,
+}
+
+/// Whether a policy keeps within bounds.
+///
+/// # Errors
+/// The first bound that it passes.
+pub fn check_bounds(policy: &FilePolicy) -> Result<(), BadPolicy> {
+    let FilePolicy { functions, collaborators, recipients, uses, not_after_ms: _, purpose, minimum_trust: _ } = policy;
+    let lists = [
+        ("functions", functions.as_ref().map_or(0, Vec::len), MAX_FUNCTIONS),
+        ("collaborators", collaborators.as_ref().map_or(0, Vec::len), MAX_USERS),
+        ("recipients", recipients.as_ref().map_or(0, Vec::len), MAX_USERS),
+    ];
+    match lists.into_iter().find(|(_, len, limit)| len > limit) {
+        Some((list, _, limit)) => Err(BadPolicy::TooMany { list, limit }),
+        None if purpose.as_ref().is_some_and(|purpose| purpose.chars().count() > MAX_PURPOSE) => {
+            Err(BadPolicy::Purpose)
+        }
+        None if uses.is_some_and(|uses| uses > MAX_USES) => Err(BadPolicy::Uses),
+        None => Ok(()),
+    }
+}
+
 /// Decides on a file of `owner`'s, for a task as its manifest stands, on a platform of some trust.
 ///
 /// # Errors
@@ -58,8 +109,7 @@ pub fn check(
     if let Some(other) = stranger(manifest.parties.iter(), owner, collaborators.as_deref()) {
         return Err(Forbidden::Collaborator(other.clone()));
     }
-    let receiving = manifest.outputs.iter().flat_map(|output| &output.recipients);
-    if let Some(other) = stranger(receiving, owner, recipients.as_deref()) {
+    if let Some(other) = stranger(receiving(manifest), owner, recipients.as_deref()) {
         return Err(Forbidden::Recipient(other.clone()));
     }
     if not_after_ms.is_some_and(|last| now > last) {
@@ -72,6 +122,12 @@ pub fn check(
         Some(wanted) if platform < *wanted => Err(Forbidden::Trust { wanted: *wanted, found: platform }),
         _ => Ok(()),
     }
+}
+
+/// Who learns something: whoever receives an output, and every party, since each can invoke the task and is then told the
+/// function's answer.
+fn receiving(manifest: &TaskManifest) -> impl Iterator<Item = &UserId> {
+    manifest.outputs.iter().flat_map(|output| &output.recipients).chain(&manifest.parties)
 }
 
 fn admits(allowed: &AllowedFunction, function: &FunctionRef) -> bool {

@@ -78,6 +78,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Keys of inputs are not given out: an owner's policy forbids it.
+    #[error("{0}")]
+    Forbidden(String),
     /// The function refused its input or failed, in its own words.
     #[error("{0}")]
     Function(String),
@@ -128,6 +131,15 @@ impl Error {
         move |source| match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::NoRoom,
             _ => Error::Io { operation, source },
+        }
+    }
+
+    /// Why the kms gives no keys.
+    pub(crate) fn withheld(operation: &'static str) -> impl FnOnce(CallError) -> Self {
+        move |source| match source.refusal().map(|refusal| (refusal.code, refusal.message.clone())) {
+            Some((ErrorCode::PermissionDenied, message)) => Error::Forbidden(message),
+            Some((ErrorCode::Conflict, _)) => Error::LeaseLost,
+            _ => Error::Call { operation, source },
         }
     }
 
@@ -186,6 +198,7 @@ impl Fault for Error {
             Error::WrongToken => ErrorCode::Unauthenticated,
             Error::OtherFunction { .. } | Error::Mismatch(_) => ErrorCode::InvalidRequest,
             Error::NotReady { .. } => ErrorCode::Conflict,
+            Error::Forbidden(_) => ErrorCode::PermissionDenied,
             Error::OtherVersion { .. } | Error::Input { .. } | Error::NotAgreed { .. } | Error::Trust(_) => {
                 ErrorCode::PreconditionFailed
             }

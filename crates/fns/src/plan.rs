@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     /// What the parties agreed on; older services do not say.
     pub(crate) terms: Option<TaskManifest>,
     pub(crate) inputs: Vec<PinnedFile>,
+    /// Whether the input is none of the task's, but one that its invocation names.
+    pub(crate) named: bool,
     pub(crate) creator: UserId,
     pub(crate) collaborators: Vec<UserId>,
     pub(crate) time_limit: Duration,
@@ -57,6 +59,7 @@ impl Fns {
             payload: request.payload,
             terms,
             inputs: manifest.inputs,
+            named: false,
             creator: task.user_id,
             collaborators: task.collaborator_list.into_iter().map(|collaborator| collaborator.user_id).collect(),
             time_limit: Duration::from_millis(manifest.time_limit_ms),
@@ -105,6 +108,7 @@ impl Fns {
             return Ok(());
         }
         plan.inputs = vec![self.readable_by_creator(payload.expose(), &plan.creator).await?];
+        plan.named = true;
         Ok(())
     }
 

@@ -1,12 +1,14 @@
 //! One run of one task, from its lease to its report.
 //!
 //! ```text
-//! lease (tms) → records (tdfs) → keys (kms) → open inputs → run → settle: all of every input is what was declared
-//!   → records (tdfs) → seal outputs → report
+//! lease (tms) → records (tdfs) → keys (kms: all or none) → open inputs → begin (kms, where uses are counted) → run
+//!   → settle: all of every input is what was declared → records (tdfs) → seal outputs → report
 //! ```
 //!
 //! Beside the run the lease is renewed. The run ends early when its time is over, its caller is gone, its lease is
 //! lost, or the node stops; whatever the end, it is reported, and when even that fails the lease lapses.
+
+mod keys;
 
 use std::future::Future;
 use std::io::Read as _;
@@ -20,18 +22,18 @@ use tokio::time::{Instant, sleep, timeout_at};
 use types::consent::SignedStatement;
 use types::file::{AllowPolicy, Format, PinnedFile, TaskFile};
 use types::id::{FileId, LeaseId, RequestId};
-use types::key::KeyConfig;
 use types::receipt::OutputStatement;
 use types::secret::Secret;
 use types::task::Status;
 use types::time::UnixMillis;
 use types::user::UserId;
+use types::wire::tdfs_internal;
 use types::wire::tdfs_internal::FileRecord;
 use types::wire::tms_internal::{RenewLease, Response as TmsResponse, UpdateTask};
-use types::wire::{kms, tdfs_internal};
 
+use self::keys::{Sealed, Unlocked};
 use crate::Error;
-use crate::code::Callee;
+use crate::code::{Callee, Codes, Pinned};
 use crate::error::unexpected;
 use crate::files::{
     self, Content, Declared, Input, Outputs, Place, Renew, Room, RunFiles, Sealing, SendError, Source, Store, Unsettled,
@@ -65,6 +67,24 @@ pub(crate) struct Session {
     stop: StopSignal,
     slot: Slot,
     stated: Stated,
+}
+
+/// What is to run.
+enum Code {
+    /// It can run.
+    Here(Arc<dyn Function>),
+    /// A user's code, which must be fetched.
+    Elsewhere(Box<Pinned>, Arc<Codes>),
+}
+
+impl Code {
+    /// The file that must be fetched.
+    fn file(&self) -> Option<&PinnedFile> {
+        match self {
+            Code::Here(_) => None,
+            Code::Elsewhere(pinned, _) => Some(&pinned.code.file),
+        }
+    }
 }
 
 /// What a run that succeeded leaves to be reported.
@@ -138,13 +158,25 @@ impl Session {
     }
 
     async fn work(&self) -> Result<Done, Error> {
-        let function = self.function().await?;
+        let code = self.code().await?;
+        let Unlocked { files, counted } = self.unlock(code.file()).await?;
+        let mut files = files.into_iter();
+        let function = match code {
+            Code::Here(function) => function,
+            Code::Elsewhere(pinned, codes) => {
+                let sealed = files.next().ok_or_else(|| unexpected("fetch the code's key"))?;
+                self.load(*pinned, codes, sealed).await?
+            }
+        };
         let mut inputs = Vec::with_capacity(self.plan.inputs.len());
         let mut room = Room::new(self.node.settings.file_bytes);
-        for input in &self.plan.inputs {
+        for (input, sealed) in self.plan.inputs.iter().zip(files) {
             let opened;
-            (opened, room) = self.open(input, room).await?;
+            (opened, room) = self.open(input, sealed, room).await?;
             inputs.push(opened);
+        }
+        if counted {
+            self.begin().await?;
         }
         let (result, outputs) = self.execute(function, inputs).await?;
         let mut done = Done { result, ..Done::default() };
@@ -162,10 +194,10 @@ impl Session {
         Ok(done)
     }
 
-    /// What is to run: for a user's function, the pinned code, which is fetched unless it ran here before.
-    async fn function(&self) -> Result<Arc<dyn Function>, Error> {
+    /// What is to run: for a user's function, the pinned code, which must be fetched unless it ran here before.
+    async fn code(&self) -> Result<Code, Error> {
         let (pinned, codes) = match (&self.plan.function, &self.node.codes) {
-            (Callee::BuiltIn(function), _) => return Ok(function.clone()),
+            (Callee::BuiltIn(function), _) => return Ok(Code::Here(function.clone())),
             (Callee::User(pinned), Some(codes)) => (pinned.clone(), codes.clone()),
             (Callee::User(pinned), None) => {
                 return Err(Error::OtherVersion { wanted: pinned.interface.reference() });
@@ -175,23 +207,34 @@ impl Session {
             let (pinned, codes) = (pinned.clone(), codes.clone());
             move || codes.find(&pinned)
         });
-        let program = match found.await? {
-            Some(program) => program,
+        match found.await? {
+            Some(program) => Ok(Code::Here(Arc::new(program?))),
             None => {
-                let code = self.code(&pinned.code.file).await?;
-                self.blocking(move || codes.load(&pinned, &code)).await?
+                self.check_code(&pinned.code.file)?;
+                Ok(Code::Elsewhere(pinned, codes))
             }
-        };
-        Ok(Arc::new(program?))
+        }
+    }
+
+    fn check_code(&self, file: &PinnedFile) -> Result<(), Error> {
+        match self.node.settings.code_bytes {
+            limit if file.file_size > limit => {
+                let reason = format!("code of at most {limit} bytes is taken");
+                Err(Error::Input { file: file.file_id.clone(), reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fetches a user's code and makes it ready to run.
+    async fn load(&self, pinned: Pinned, codes: Arc<Codes>, sealed: Sealed) -> Result<Arc<dyn Function>, Error> {
+        let code = self.read_code(&pinned.code.file, sealed).await?;
+        Ok(Arc::new(self.blocking(move || codes.load(&pinned, &code)).await??))
     }
 
     /// Reads a user's code: exactly the bytes that were pinned.
-    async fn code(&self, file: &PinnedFile) -> Result<Vec<u8>, Error> {
-        if file.file_size > self.node.settings.code_bytes {
-            let reason = format!("code of at most {} bytes is taken", self.node.settings.code_bytes);
-            return Err(Error::Input { file: file.file_id.clone(), reason });
-        }
-        let (mut input, _) = self.open(file, Room::new(self.node.settings.code_bytes)).await?;
+    async fn read_code(&self, file: &PinnedFile, sealed: Sealed) -> Result<Vec<u8>, Error> {
+        let (mut input, _) = self.open(file, sealed, Room::new(self.node.settings.code_bytes)).await?;
         let (stop, id) = (self.stop.clone(), file.file_id.clone());
         self.blocking(move || {
             let mut code = Vec::new();
@@ -222,13 +265,8 @@ impl Session {
     }
 
     /// Opens one input: exactly the bytes that were consented to.
-    async fn open(&self, input: &PinnedFile, mut room: Room) -> Result<(Input, Room), Error> {
-        let record = record(&self.node, &input.file_id).await?;
-        if (record.sha256, record.file_size) != (input.sha256, input.file_size) {
-            let reason = "it was declared anew after it was brought to the task".to_owned();
-            return Err(Error::Input { file: input.file_id.clone(), reason });
-        }
-        let key = self.key(record.key_id.clone()).await?;
+    async fn open(&self, input: &PinnedFile, sealed: Sealed, mut room: Room) -> Result<(Input, Room), Error> {
+        let Sealed { record, key } = sealed;
         let declared = Declared { size: input.file_size, sha256: input.sha256, format: record.format };
         let source = self.source(&input.file_id, record);
         let opened = self.blocking(move || (Input::open(source, &key, declared, &mut room), room)).await?;
@@ -247,14 +285,6 @@ impl Session {
                 let renew = renewal(self.node.clone(), file.clone());
                 Source::Store(Arc::new(Store::new(courier, record.download, renew, self.stop.clone())))
             }
-        }
-    }
-
-    async fn key(&self, key_id: types::id::KeyId) -> Result<KeyConfig, Error> {
-        const OPERATION: &str = "fetch an input's key";
-        match self.node.services.kms.call(kms::GetKey { key_id }).await.map_err(Error::call(OPERATION))? {
-            kms::Response::Get(found) => Ok(found.config),
-            _ => Err(unexpected(OPERATION)),
         }
     }
 

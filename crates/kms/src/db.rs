@@ -1,15 +1,23 @@
 //! The kms's tables.
 
 use serde::{Deserialize, Serialize};
-use store::{Range, Records as _, Store, StoreError, Table};
+use store::{Range, Records, Store, StoreError, Table, Transaction};
 use types::id::KeyId;
 use types::key::KeyConfig;
+use types::wire::kms::{FoundKey, KeyPolicy};
+
+use crate::{Error, policy};
 
 /// Keys by name.
-const KEYS: Table<String, KeyConfig> = Table::new("keys");
+pub(crate) const KEYS: Table<String, KeyConfig> = Table::new("keys");
 
-/// Keeps a new key; `false` when the name is taken.
-pub(crate) async fn insert(store: &Store, id: KeyId, config: &KeyConfig) -> Result<bool, StoreError> {
+/// Keeps a new key and what the owner of its file allows; `false` when the name is taken.
+pub(crate) async fn insert(
+    store: &Store,
+    id: KeyId,
+    config: &KeyConfig,
+    policy: Option<KeyPolicy>,
+) -> Result<bool, Error> {
     let config = duplicate(config);
     store
         .write(move |tx| {
@@ -17,17 +25,62 @@ pub(crate) async fn insert(store: &Store, id: KeyId, config: &KeyConfig) -> Resu
                 return Ok(false);
             }
             tx.insert(&KEYS, id.as_str(), &config)?;
+            if policy.is_some() {
+                policy::set(tx, &id, policy.as_ref())?;
+            }
             Ok(true)
         })
         .await
 }
 
-pub(crate) async fn get(store: &Store, id: KeyId) -> Result<Option<KeyConfig>, StoreError> {
-    store.read(move |snapshot| snapshot.get(&KEYS, id.as_str())).await
+/// A key, what the owner of its file allows, and how many runs used it.
+pub(crate) async fn describe(store: &Store, id: KeyId) -> Result<FoundKey, Error> {
+    store
+        .read(move |snapshot| {
+            let config = snapshot.get(&KEYS, id.as_str())?.ok_or_else(|| Error::NoSuchKey(id.clone()))?;
+            let (policy, tally) = policy::get(snapshot, &id)?;
+            let uses = policy.as_ref().and_then(|terms| terms.policy.uses).map(|_| tally.spent);
+            Ok(FoundKey { config, policy, uses })
+        })
+        .await
 }
 
-pub(crate) async fn remove(store: &Store, id: KeyId) -> Result<Option<KeyConfig>, StoreError> {
-    store.write(move |tx| tx.remove(&KEYS, id.as_str())).await
+/// A key for which there is no policy.
+pub(crate) async fn get_unbound(store: &Store, id: KeyId) -> Result<KeyConfig, Error> {
+    store
+        .read(move |snapshot| {
+            check_unbound(snapshot, &id)?;
+            snapshot.get(&KEYS, id.as_str())?.ok_or_else(|| Error::NoSuchKey(id.clone()))
+        })
+        .await
+}
+
+/// Removes a key and all that is known of it.
+pub(crate) async fn remove(store: &Store, id: KeyId) -> Result<KeyConfig, Error> {
+    store.write(move |tx| take(tx, &id)).await
+}
+
+/// Removes a key for which there is no policy.
+pub(crate) async fn remove_unbound(store: &Store, id: KeyId) -> Result<KeyConfig, Error> {
+    store
+        .write(move |tx| {
+            check_unbound(tx, &id)?;
+            take(tx, &id)
+        })
+        .await
+}
+
+fn take(tx: &mut Transaction<'_>, id: &KeyId) -> Result<KeyConfig, Error> {
+    let config = tx.remove(&KEYS, id.as_str())?.ok_or_else(|| Error::NoSuchKey(id.clone()))?;
+    policy::forget(tx, id)?;
+    Ok(config)
+}
+
+fn check_unbound(records: &impl Records, id: &KeyId) -> Result<(), Error> {
+    match policy::get(records, id)? {
+        (Some(_), _) => Err(Error::HasPolicy(id.clone())),
+        (None, _) => Ok(()),
+    }
 }
 
 /// Up to `limit` names of keys, in their order.

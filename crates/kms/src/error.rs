@@ -1,10 +1,13 @@
 //! What can go wrong in the kms.
 
-use rpc::Fault;
+use consent::policy::Forbidden;
+use consent::uses::Exhausted;
 use rpc::config::LIST_PAGE;
+use rpc::{CallError, Fault};
 use store::StoreError;
 use types::error::ErrorCode;
-use types::id::KeyId;
+use types::id::{FileId, KeyId, TaskId};
+use types::service::Role;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -15,9 +18,53 @@ pub enum Error {
     /// A page of no size that there is.
     #[error("field `limit`: must be 1 to {LIST_PAGE}")]
     Limit,
-    /// Another service than the tdfs asks which keys there are.
-    #[error("only the tdfs may list keys")]
-    NotForYou,
+    /// Another service asks than the one whose business it is.
+    #[error("only the {0} may ask for this")]
+    NotForYou(Role),
+    /// The key is released to runs of tasks alone.
+    #[error("the owner of the file of key {0} has set a policy: ask for it with `Release`, for a task that runs")]
+    HasPolicy(KeyId),
+    /// No task runs under the lease.
+    #[error("task {0} does not run under this lease")]
+    NotRunning(TaskId),
+    /// A task has nothing to do with a file.
+    #[error("file {file} is not among what task {task} reads")]
+    NotOfTask {
+        /// The file.
+        file: FileId,
+        /// The task.
+        task: TaskId,
+    },
+    /// A key is another file's.
+    #[error("the key that is asked for is not that of file {0}")]
+    OtherKey(FileId),
+    /// The policy of a file's owner forbids it.
+    #[error("input file {file}: {rule}")]
+    Forbidden {
+        /// The file.
+        file: FileId,
+        /// What it says.
+        rule: Forbidden,
+    },
+    /// All uses that a file's owner allowed are taken.
+    #[error("input file {file}: {source}")]
+    Exhausted {
+        /// The file.
+        file: FileId,
+        /// Its key.
+        key: KeyId,
+        /// How many there may be.
+        source: Exhausted,
+    },
+    /// A run begins that has no use of any file.
+    #[error("no use of a file is kept for this run of task {0}")]
+    NotReserved(TaskId),
+    /// Nobody who knows tasks is there to be asked.
+    #[error("this kms does not serve")]
+    Alone,
+    /// The tms can't be asked.
+    #[error("tms")]
+    Tms(#[from] CallError),
     /// The random source repeated a 122-bit name.
     #[error("a random key name was taken")]
     NameTaken,
@@ -31,13 +78,24 @@ impl Fault for Error {
         match self {
             Error::NoSuchKey(_) => ErrorCode::NotFound,
             Error::Limit => ErrorCode::InvalidRequest,
-            Error::NotForYou => ErrorCode::PermissionDenied,
+            Error::NotForYou(_)
+            | Error::HasPolicy(_)
+            | Error::NotOfTask { .. }
+            | Error::OtherKey(_)
+            | Error::Forbidden { .. }
+            | Error::Exhausted { .. } => ErrorCode::PermissionDenied,
+            Error::NotRunning(_) | Error::NotReserved(_) => ErrorCode::Conflict,
+            Error::Alone => ErrorCode::Unavailable,
+            Error::Tms(error) => error.code(),
             Error::NameTaken | Error::Store(_) => ErrorCode::Internal,
         }
     }
 
     fn message(&self) -> String {
-        self.to_string()
+        match self {
+            Error::Tms(error) => error.message(),
+            _ => self.to_string(),
+        }
     }
 }
 

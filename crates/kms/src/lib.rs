@@ -1,6 +1,7 @@
 //! Key management: makes data keys, keeps them sealed, gives them to attested services.
 //!
-//! It knows keys by name only: not whose file a key opens, and never a file.
+//! It knows keys by name, and never a file. Of a file whose owner restricts what tasks may do with it, it knows the
+//! owner's policy (`policy`), and gives its key to runs of tasks alone that the tms confirms (`release`).
 
 mod api;
 mod authority;
@@ -8,7 +9,9 @@ mod db;
 mod error;
 mod keeper;
 mod operate;
+mod policy;
 pub mod registry;
+mod release;
 mod replica;
 pub mod root_key;
 mod service;

@@ -2,7 +2,7 @@
 
 fn main() -> anyhow::Result<()> {
     rpc::daemon::run(env!("CARGO_PKG_VERSION"), |mut host| async {
-        kms::start(&mut host).await?;
+        kms::start(&mut host, None).await?;
         Ok(host)
     })
 }

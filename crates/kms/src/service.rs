@@ -1,6 +1,7 @@
 //! What the kms does.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crypto::{FileKey, SealingKey};
 use rpc::config::LIST_PAGE;
@@ -8,12 +9,15 @@ use store::{Options, Store};
 use types::id::KeyId;
 use types::key::KeyConfig;
 use types::secret::SecretBytes;
+use types::wire::kms::{FoundKey, KeyPolicy};
 
+use crate::release::Surroundings;
 use crate::{Error, OpenError, db};
 
 /// Key management over one sealed store.
 pub struct Kms {
     store: Store,
+    around: OnceLock<Surroundings>,
 }
 
 impl Kms {
@@ -25,7 +29,18 @@ impl Kms {
     /// # Errors
     /// When the store can't be opened with this sealing key.
     pub fn open(data_dir: &Path, sealing_key: &SealingKey) -> Result<Self, OpenError> {
-        Ok(Kms { store: Store::open(&data_dir.join(Self::STORE_NAME), sealing_key, Options::default())? })
+        let store = Store::open(&data_dir.join(Self::STORE_NAME), sealing_key, Options::default())?;
+        Ok(Kms { store, around: OnceLock::new() })
+    }
+
+    /// Says whom to ask about tasks, and how much this platform is trusted. Until then no key is released to a run.
+    pub(crate) fn attach(&self, around: Surroundings) {
+        // Said once, by whoever puts it on a host.
+        let _ = self.around.set(around);
+    }
+
+    pub(crate) fn surroundings(&self) -> Option<&Surroundings> {
+        self.around.get()
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -37,25 +52,33 @@ impl Kms {
         self.store.clone().close().await;
     }
 
-    /// Makes a key and keeps it.
+    /// Makes a key and keeps it, with what the owner of its file allows.
     ///
     /// # Errors
     /// When it can't be kept.
-    pub async fn create(&self) -> Result<(KeyId, KeyConfig), Error> {
+    pub async fn create(&self, policy: Option<KeyPolicy>) -> Result<(KeyId, KeyConfig), Error> {
         let id = KeyId::from_random(crypto::random::bytes());
         let config = fresh();
-        match db::insert(&self.store, id.clone(), &config).await? {
+        match db::insert(&self.store, id.clone(), &config, policy).await? {
             true => Ok((id, config)),
             false => Err(Error::NameTaken),
         }
     }
 
-    /// Returns a key.
+    /// Returns a key with all that is known of it.
     ///
     /// # Errors
     /// When there is none of this name.
-    pub async fn get(&self, id: KeyId) -> Result<KeyConfig, Error> {
-        db::get(&self.store, id.clone()).await?.ok_or(Error::NoSuchKey(id))
+    pub async fn describe(&self, id: KeyId) -> Result<FoundKey, Error> {
+        db::describe(&self.store, id).await
+    }
+
+    /// Returns a key for which no owner has set a policy.
+    ///
+    /// # Errors
+    /// When there is none of this name, or it has a policy.
+    pub async fn get_unbound(&self, id: KeyId) -> Result<KeyConfig, Error> {
+        db::get_unbound(&self.store, id).await
     }
 
     /// Removes a key and returns it one last time.
@@ -63,7 +86,15 @@ impl Kms {
     /// # Errors
     /// When there is none of this name.
     pub async fn delete(&self, id: KeyId) -> Result<KeyConfig, Error> {
-        db::remove(&self.store, id.clone()).await?.ok_or(Error::NoSuchKey(id))
+        db::remove(&self.store, id).await
+    }
+
+    /// Removes a key for which no owner has set a policy, and returns it one last time.
+    ///
+    /// # Errors
+    /// When there is none of this name, or it has a policy.
+    pub async fn delete_unbound(&self, id: KeyId) -> Result<KeyConfig, Error> {
+        db::remove_unbound(&self.store, id).await
     }
 
     /// Names of keys, in their order, and whether there are more.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use attest::attester::PlatformSealer;
 use attest::authority::{AuthorityError, CertificateAuthority};
+use rpc::Client;
 use rpc::enrolment::EnrolError;
 use rpc::host::{Host, HostError};
+use rpc::protocol::TmsInternal;
 use types::service::{Api as Port, Role};
 use types::time::UnixMillis;
 
@@ -15,6 +17,7 @@ use crate::db::AuthorityRow;
 use crate::keeper::Keeper;
 use crate::operate::serve_operator;
 use crate::registry::{EnrolmentApi, Registry};
+use crate::release::Surroundings;
 use crate::replica::{RemoteKms, Takeover};
 use crate::root_key::{self, BadSeeds, Peer, Root, RootError, at_start};
 use crate::{Api, Kms, OpenError};
@@ -48,11 +51,12 @@ impl From<AuthorityError> for StartError {
     }
 }
 
-/// Unseals the root, opens the kms and serves its APIs and the operator's socket.
+/// Unseals the root, opens the kms and serves its APIs and the operator's socket. Without a tms in this process it asks
+/// the configured one about tasks.
 ///
 /// # Errors
 /// When no slot of the root can be unsealed, its store can't be opened or an address can't be had.
-pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
+pub async fn start(host: &mut Host, tms: Option<Client<TmsInternal>>) -> Result<Arc<Kms>, StartError> {
     let (bound, enrolment) = (host.bind(Port::Kms).await?, host.bind(Port::Enrolment).await?);
     let (root, offered) = root(host).await?;
     let kms = Arc::new(Kms::open(&host.config().data_dir, &root.store_key())?);
@@ -61,6 +65,8 @@ pub async fn start(host: &mut Host) -> Result<Arc<Kms>, StartError> {
     let registry = Arc::new(registry);
     host.set_registrar(registry.clone());
     let credentials = host.join(Role::Kms).await?.credentials;
+    let tms = tms.unwrap_or_else(|| host.client(&credentials));
+    kms.attach(Surroundings { tms, platform: host.platform().level() });
     host.serve(bound, Arc::new(Api(kms.clone())), &credentials)?;
     host.serve(enrolment, Arc::new(EnrolmentApi(registry.clone())), &credentials)?;
     let keeper = Keeper::new(root, host.sealer()?, peers(host), registry);

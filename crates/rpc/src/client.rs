@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use types::error::{ErrorCode, ErrorReply};
@@ -114,6 +114,13 @@ impl<P: Protocol> Client<P> {
         Client { way: Arc::new(Remote(Pool::new(connector, target.into()))), timeout: TIMEOUT }
     }
 
+    /// A client of a service of this process that is still to come. Until the other half is told which, and after that is
+    /// gone, the service can't be reached.
+    pub fn later() -> (Self, Later<P>) {
+        let later: Arc<RwLock<Option<Client<P>>>> = Arc::default();
+        (Client { way: Arc::new(Awaited(later.clone())), timeout: TIMEOUT }, Later(later))
+    }
+
     /// The same client with another limit on how long a call may take.
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Client { timeout, ..self }
@@ -146,6 +153,44 @@ impl<S: Service> Way<S::Protocol> for Local<S> {
     fn call(&self, request: <S::Protocol as Protocol>::Request) -> Answer<'_, S::Protocol> {
         let ctx = Ctx::receive(Peer::SameProcess(self.role));
         Box::pin(async move { dispatch::call(&*self.service, ctx, request).await.map_err(CallError::Refused) })
+    }
+
+    fn target(&self) -> String {
+        "this process".to_owned()
+    }
+}
+
+/// Tells the client of a service that was still to come which it is.
+pub struct Later<P: Protocol>(Arc<RwLock<Option<Client<P>>>>);
+
+impl<P: Protocol> Later<P> {
+    /// The service is there.
+    pub fn is(&self, client: Client<P>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(client);
+    }
+}
+
+/// Two services that call each other would keep each other for ever.
+impl<P: Protocol> Drop for Later<P> {
+    fn drop(&mut self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+struct Awaited<P: Protocol>(Arc<RwLock<Option<Client<P>>>>);
+
+impl<P: Protocol> Way<P> for Awaited<P> {
+    fn call(&self, request: P::Request) -> Answer<'_, P> {
+        let client = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move {
+            match client {
+                Some(client) => client.way.call(request).await,
+                None => {
+                    let (target, source) = (self.target(), io::ErrorKind::NotConnected.into());
+                    Err(CallError::Unreachable { api: P::API, target, source })
+                }
+            }
+        })
     }
 
     fn target(&self) -> String {

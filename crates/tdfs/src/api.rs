@@ -21,7 +21,7 @@ impl Service for External {
     }
 
     async fn call(&self, ctx: Ctx, request: external::Request) -> Result<external::Response, Error> {
-        use external::{FoundFile, Request, Response, UploadCompleted};
+        use external::{FoundFile, PolicySet, Request, Response, UploadCompleted};
         let tdfs = &self.0;
         match request {
             Request::Create(create) => {
@@ -60,6 +60,11 @@ impl Service for External {
             Request::Usage(ask) => {
                 let caller = authenticate(&*tdfs.identity, ask.user_id, &ask.user_token).await?;
                 Ok(Response::Usage(tdfs.usage(caller.user()).await?))
+            }
+            Request::SetPolicy(set) => {
+                let caller = authenticate(&*tdfs.identity, set.user_id, &set.user_token).await?;
+                tdfs.set_policy(&caller, set.file_id, set.policy).await?;
+                Ok(Response::SetPolicy(PolicySet { success: true }))
             }
         }
     }

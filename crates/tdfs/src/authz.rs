@@ -20,6 +20,10 @@ pub enum Write {}
 #[derive(Debug)]
 pub enum Delete {}
 
+/// Saying what tasks may do with a file.
+#[derive(Debug)]
+pub enum Restrict {}
+
 /// The proof that an action on one file was allowed. Only this module makes one.
 #[derive(Debug)]
 pub struct Permit<A> {
@@ -70,6 +74,14 @@ pub fn write(principal: &Principal, id: &FileId, row: &FileRow) -> Result<Permit
 /// # Errors
 /// To readers it says so; to everyone else the file does not exist.
 pub fn delete(principal: &Principal, id: &FileId, row: &FileRow) -> Result<Permit<Delete>, Error> {
+    owned(principal, id, row)
+}
+
+/// The owner alone may say what tasks may do with a file.
+///
+/// # Errors
+/// To readers it says so; to everyone else the file does not exist.
+pub fn restrict(principal: &Principal, id: &FileId, row: &FileRow) -> Result<Permit<Restrict>, Error> {
     owned(principal, id, row)
 }
 

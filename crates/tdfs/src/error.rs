@@ -1,6 +1,7 @@
 //! What can go wrong in the tdfs.
 
 use blobs::Reason;
+use consent::policy::BadPolicy;
 use rpc::authn::AuthnError;
 use rpc::{CallError, Fault};
 use store::StoreError;
@@ -107,6 +108,12 @@ pub enum Error {
     /// The store failed or refused a record.
     #[error("file store")]
     Store(#[from] StoreError),
+}
+
+impl From<BadPolicy> for Error {
+    fn from(error: BadPolicy) -> Self {
+        Error::Field { field: "policy", rule: error.to_string() }
+    }
 }
 
 impl Fault for Error {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use blobs::{Blobs, Layout};
+use consent::policy::check_bounds;
 use crypto::SealingKey;
 use crypto::hash::Sha256;
 use identity::Users;
@@ -15,13 +16,14 @@ use rpc::{CallError, Client};
 use store::{Options, Store, StoreError};
 use tokio::sync::{Mutex, Notify, RwLock};
 use tokio::task::JoinError;
+use types::consent::FilePolicy;
 use types::digest::Digest;
 use types::file::{AllowPolicy, Format, PinnedFile};
 use types::id::{FileId, KeyId, TaskId};
 use types::key::KeyConfig;
 use types::time::UnixMillis;
 use types::user::UserId;
-use types::wire::kms;
+use types::wire::kms::{self, FoundKey, KeyPolicy};
 use types::wire::tdfs_external::{CreateFile, CreatedFile, FileEntry, FileInfo, FileList, ListFiles, UsageInfo};
 use types::wire::tdfs_internal::{CreateOutput, FileRecord};
 
@@ -103,10 +105,12 @@ impl Tdfs {
         // An upload of unknown size needs room for something; what it comes to is looked at part by part.
         let wanted = Usage { files: 1, bytes: declared.map_or(1, |(size, _)| size) };
         self.check_size(size, create.format)?;
+        create.policy.as_ref().map_or(Ok(()), check_bounds)?;
         if limits != Limits::NONE {
             limits.admit(usage::of(&self.store, owner.user().clone()).await?, wanted)?;
         }
         let owner = owner.user().clone();
+        let policy = create.policy.map(|policy| (owner.clone(), policy));
         let row = move |key_id| FileRow {
             owner,
             name: create.file_name,
@@ -122,7 +126,7 @@ impl Tdfs {
             layout: Layout::Whole,
             open: declared.is_none(),
         };
-        self.declare(row, limits, now).await
+        self.declare(row, policy, limits, now).await
     }
 
     /// Declares a task's output.
@@ -149,12 +153,13 @@ impl Tdfs {
             open: false,
         };
         // A result that was agreed on is not lost to a quota: it counts, and its owner can put nothing more.
-        self.declare(row, Limits::NONE, now).await
+        self.declare(row, None, Limits::NONE, now).await
     }
 
     async fn declare(
         &self,
         row: impl FnOnce(KeyId) -> FileRow + Send + 'static,
+        policy: Option<(UserId, FilePolicy)>,
         limits: Limits,
         now: UnixMillis,
     ) -> Result<CreatedFile, Error> {
@@ -162,9 +167,10 @@ impl Tdfs {
         let (kms, store, file_id) =
             (self.kms.clone(), self.store.clone(), FileId::from_random(crypto::random::bytes()));
         let file = file_id.clone();
+        let policy = policy.map(|(owner, policy)| KeyPolicy { file_id: file.clone(), owner, policy });
         // In a task of its own: a caller who leaves leaves no key without a record.
         let kept = tokio::spawn(async move {
-            let kept = keep((&kms, &store), file, row, limits).await;
+            let kept = keep((&kms, &store), file, (row, policy), limits).await;
             drop(declaring);
             kept
         });
@@ -201,10 +207,30 @@ impl Tdfs {
         }
     }
 
-    async fn key(&self, key_id: &KeyId) -> Result<KeyConfig, Error> {
+    async fn key(&self, key_id: &KeyId) -> Result<FoundKey, Error> {
         match self.kms.call(kms::GetKey { key_id: key_id.clone() }).await? {
-            kms::Response::Get(found) => Ok(found.config),
+            kms::Response::Get(found) => Ok(found),
             _ => Err(CallError::unexpected().into()),
+        }
+    }
+
+    /// Says what tasks may do with a file, for runs that have not begun.
+    pub(crate) async fn set_policy(
+        &self,
+        principal: &Principal,
+        id: FileId,
+        policy: Option<FilePolicy>,
+    ) -> Result<(), Error> {
+        let row = self.row(&id).await?;
+        let permit = authz::restrict(principal, &id, &row)?;
+        policy.as_ref().map_or(Ok(()), check_bounds)?;
+        let policy = policy.map(|policy| KeyPolicy { file_id: permit.file().clone(), owner: row.owner, policy });
+        match self.kms.call(kms::SetKeyPolicy { key_id: row.key_id, policy }).await {
+            Ok(kms::Response::SetPolicy(_)) => Ok(()),
+            Ok(_) => Err(CallError::unexpected().into()),
+            // It was deleted meanwhile.
+            Err(error) if error.is_not_found() => Err(Error::NoSuchFile(id)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -212,9 +238,12 @@ impl Tdfs {
     pub(crate) async fn get(&self, principal: &Principal, id: FileId, now: UnixMillis) -> Result<FileInfo, Error> {
         let row = self.row(&id).await?;
         let permit = authz::read(principal, &id, &row)?;
-        let key_config = self.key(&row.key_id).await?;
+        let FoundKey { config, policy, uses } = self.key(&row.key_id).await?;
         let downloads = self.downloads(&id, &row, now).await?;
-        self.info(permit.file(), row, key_config, downloads)
+        let owns = *principal.user() == row.owner;
+        let info = self.info(permit.file(), row, config, downloads)?;
+        let policy = policy.map(|terms| terms.policy);
+        Ok(FileInfo { policy: policy.filter(|_| owns), uses: uses.filter(|_| owns), ..info })
     }
 
     fn access_path(&self, file: &FileId) -> Result<String, Error> {
@@ -246,6 +275,8 @@ impl Tdfs {
             download_url: url,
             download_parts: parts,
             volume: self.volume(),
+            policy: None,
+            uses: None,
         })
     }
 
@@ -262,7 +293,7 @@ impl Tdfs {
     /// Removes a file: its record at once, its key and its ciphertext at once or as soon as that can be done.
     pub(crate) async fn delete(&self, principal: Principal, id: FileId) -> Result<FileInfo, Error> {
         // The key is fetched first: while the kms can't be asked, nothing is removed.
-        let key_config = self.key(&self.deletable(&principal, &id).await?.key_id).await?;
+        let key_config = self.key(&self.deletable(&principal, &id).await?.key_id).await?.config;
         let row = db::delete(&self.store, id.clone(), move |id, row| authz::delete(&principal, id, row)).await?;
         self.clear_away(&id, &row).await;
         self.info(&id, row, key_config, Downloads::default())
@@ -324,10 +355,10 @@ impl Tdfs {
 async fn keep(
     (kms, store): (&Client<Kms>, &Store),
     file: FileId,
-    row: impl FnOnce(KeyId) -> FileRow,
+    (row, policy): (impl FnOnce(KeyId) -> FileRow, Option<KeyPolicy>),
     limits: Limits,
 ) -> Result<(KeyConfig, bool), Error> {
-    let (key_id, key_config) = make_key(kms).await?;
+    let (key_id, key_config) = make_key(kms, policy).await?;
     let row = row(key_id.clone());
     let open = row.open;
     if let Err(error) = db::insert(store, file, row, limits).await {
@@ -340,8 +371,8 @@ async fn keep(
     Ok((key_config, open))
 }
 
-async fn make_key(kms: &Client<Kms>) -> Result<(KeyId, KeyConfig), Error> {
-    match kms.call(kms::CreateKey {}).await? {
+async fn make_key(kms: &Client<Kms>, policy: Option<KeyPolicy>) -> Result<(KeyId, KeyConfig), Error> {
+    match kms.call(kms::CreateKey { policy }).await? {
         kms::Response::Create(created) => Ok((created.key_id, created.config)),
         _ => Err(CallError::unexpected().into()),
     }

@@ -14,6 +14,7 @@ mod input;
 mod links;
 mod list;
 mod pack;
+mod policy;
 mod put;
 mod unpack;
 
@@ -53,6 +54,8 @@ enum Verb {
         /// The file
         id: FileId,
     },
+    /// Show or set what tasks may do with a file.
+    Policy(policy::Args),
     /// List your files, newest first.
     #[command(after_help = "Examples:\n  teehouse file list --long\n  teehouse file list --long --sort size")]
     List {
@@ -88,6 +91,10 @@ pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         Verb::Info { id } => {
             let info = connection.connect()?.file_info(&id).await?;
             list::show(&Record::new(&id, &info), output)
+        }
+        Verb::Policy(args) => {
+            let work = args.prepare()?;
+            work.run(&connection.connect()?, output).await
         }
         Verb::List { long, sort } => list::list(&connection.connect()?, long, sort, output).await,
         Verb::Usage => list::usage(&connection.connect()?, output).await,

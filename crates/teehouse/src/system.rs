@@ -8,15 +8,19 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use attest::platform::Platform;
 use rpc::Client;
+use rpc::client::Later;
 use rpc::config::Config;
 use rpc::host::Host;
 pub use rpc::host::Mode;
+use rpc::protocol::TmsInternal;
 use types::service::{Api, Role};
 
 /// Services that run.
 pub struct System {
     host: Host,
     services: Vec<Role>,
+    /// How the kms reaches the tms, which starts after it.
+    tms: Later<TmsInternal>,
 }
 
 impl System {
@@ -28,7 +32,9 @@ impl System {
     pub async fn start(config: Config, services: &[Role], mode: Mode) -> anyhow::Result<System> {
         let mut host = Host::new(config, mode)?;
         let runs = |role| services.contains(&role);
-        let kms = if runs(Role::Kms) { Some(kms::start(&mut host).await?) } else { None };
+        let (tms_to_come, later) = Client::later();
+        let tms_to_come = Some(tms_to_come).filter(|_| runs(Role::Tms));
+        let kms = if runs(Role::Kms) { Some(kms::start(&mut host, tms_to_come).await?) } else { None };
         let kms = |role| kms.clone().map(|kms| Client::local(kms::Api(kms).into(), role));
         let files = if runs(Role::Tdfs) { Some(tdfs::start(&mut host, kms(Role::Tdfs)).await?) } else { None };
         let tdfs = |role| files.as_ref().map(|files| Client::local(tdfs::Internal(files.tdfs.clone()).into(), role));
@@ -40,12 +46,15 @@ impl System {
         } else {
             None
         };
+        if let Some(tms) = &tasks {
+            later.is(Client::local(tms::Internal(tms.clone()).into(), Role::Kms));
+        }
         if runs(Role::Fns) {
             let tms = tasks.map(|tms| Client::local(tms::Internal(tms).into(), Role::Fns));
             let neighbours = fns::Neighbours { tms, tdfs: tdfs(Role::Fns), kms: kms(Role::Fns) };
             fns::start(&mut host, neighbours).await.context("function node")?;
         }
-        Ok(System { host, services: services.to_vec() })
+        Ok(System { host, services: services.to_vec(), tms: later })
     }
 
     /// Where an API listens; `None` when its service runs elsewhere.
@@ -71,5 +80,6 @@ impl System {
     /// Stops accepting, lets requests in flight end, and returns when they have.
     pub async fn stop(self) {
         self.host.stop().await;
+        drop(self.tms);
     }
 }

@@ -258,6 +258,13 @@ impl Site {
         self.open(protocol, api).await.send(&document.to_string()).await.expect("an answer").json()
     }
 
+    /// Sends one document in a frame as a service of this role.
+    pub async fn framed_as(&self, role: Role, api: Api, document: Value) -> Value {
+        let mut channel = Channel::open(Protocol::Framed, self.address(api), Some(&self.identity(role))).await;
+        let channel = channel.as_mut().expect("a connection");
+        channel.send(&document.to_string()).await.expect("an answer").json()
+    }
+
     /// Sends one document in a frame.
     pub async fn framed(&self, api: Api, document: Value) -> Value {
         self.call(Protocol::Framed, api, &document).await

@@ -60,6 +60,15 @@ impl<'a> Party<'a> {
         self.ask(Api::TdfsExternal, json!({"type": "Delete", "file_id": file})).await
     }
 
+    /// Says what tasks may do with a file; `null` is anything. Returns the answer, whatever it is.
+    pub async fn restrict(&self, file: &str, policy: Value) -> Value {
+        let mut set = json!({"type": "SetPolicy", "file_id": file});
+        if !policy.is_null() {
+            set["policy"] = policy;
+        }
+        self.ask(Api::TdfsExternal, set).await
+    }
+
     /// Asks for a task to be created; returns the answer, whatever it is.
     pub async fn try_create(&self, function: &str, with: &[&str], files: &[&str]) -> Value {
         let create = json!({"type": "Create", "function_name": function, "collaborator_list": with, "files": files});

@@ -107,7 +107,7 @@ fn state_names() -> Vec<String> {
 type Action = (&'static str, fn(&Scene<'_>, &str) -> (Api, Value));
 
 /// The two that change something come last.
-const ACTIONS: [Action; 10] = [
+const ACTIONS: [Action; 11] = [
     ("tms Get", |scene, _| (Api::TmsExternal, json!({"type": "Get", "task_id": scene.task.id}))),
     ("tms List", |_, _| (Api::TmsExternal, json!({"type": "List"}))),
     ("tms GetCheckpoint", |_, _| (Api::TmsExternal, json!({"type": "GetCheckpoint"}))),
@@ -117,6 +117,9 @@ const ACTIONS: [Action; 10] = [
     ("tdfs Get input", |scene, _| (Api::TdfsExternal, json!({"type": "Get", "file_id": scene.input}))),
     ("tdfs List input", |_, _| (Api::TdfsExternal, json!({"type": "List"}))),
     ("tdfs Usage", |_, _| (Api::TdfsExternal, json!({"type": "Usage"}))),
+    ("tdfs SetPolicy input", |scene, _| {
+        (Api::TdfsExternal, json!({"type": "SetPolicy", "file_id": scene.input, "policy": {"uses": 9}}))
+    }),
     ("tms Update", |scene, file| {
         (Api::TmsExternal, json!({"type": "Update", "task_id": scene.task.id, "files": [file]}))
     }),
@@ -196,7 +199,7 @@ async fn files_by_policy() {
     disable(&site).await;
     let mut table = Table::default();
     let columns = ["policy 0", "policy 1", "policy 2"];
-    for verb in ["Get", "Delete", "List"] {
+    for verb in ["Get", "SetPolicy", "Delete", "List"] {
         table.title(&format!("tdfs {verb} output"), &columns);
         for (who, name, token) in PRINCIPALS {
             let mut cells = Vec::new();

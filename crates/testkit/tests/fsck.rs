@@ -287,8 +287,8 @@ impl rpc::Service for RefusingKms {
         let bytes = |count| SecretBytes::new(vec![7; count]);
         let config = types::key::KeyConfig { key: bytes(32), nonce: bytes(12), ad: bytes(16) };
         match request {
-            Request::Get(_) => Ok(Response::Get(FoundKey { config })),
-            _ => Err(kms::Error::NotForYou),
+            Request::Get(_) => Ok(Response::Get(FoundKey { config, policy: None, uses: None })),
+            _ => Err(kms::Error::NotForYou(Role::Tdfs)),
         }
     }
 }

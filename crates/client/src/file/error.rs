@@ -112,6 +112,14 @@ pub enum FileError {
         /// Why.
         source: RequestError,
     },
+    /// Saying what tasks may do with it.
+    #[error("the policy of file {file} was not changed")]
+    Policy {
+        /// The file.
+        file: FileId,
+        /// Why.
+        source: RequestError,
+    },
     /// Listing them.
     #[error("files can't be listed")]
     List(#[source] RequestError),
@@ -188,6 +196,7 @@ impl FileError {
             | FileError::Show { source, .. }
             | FileError::Delete { source, .. }
             | FileError::Complete { source, .. }
+            | FileError::Policy { source, .. }
             | FileError::List(source)
             | FileError::Usage(source) => Some(source),
             FileError::Interrupted(source) => source.request(),

@@ -18,6 +18,7 @@ use crypto::FileKey;
 use crypto::file::stream::{ChunkLen, Error as StreamError, Header, Layout, Salt, Writer, seal_parallel};
 use crypto::file::{Plaintext, seal};
 use crypto::hash::{Sha256, hex};
+use types::consent::FilePolicy;
 use types::digest::Digest;
 use types::file::{FileName, Format, PART_BYTES};
 use types::id::FileId;
@@ -48,12 +49,14 @@ pub struct Put {
     pub format: Option<Format>,
     /// Up to what size a file is sealed in one message, in bytes.
     pub single_bytes: u64,
+    /// What tasks may do with it; anything that its owner approves, when absent.
+    pub policy: Option<FilePolicy>,
 }
 
 impl Put {
     /// A file of this name, sealed by its size.
     pub fn named(name: FileName) -> Self {
-        Put { name, format: None, single_bytes: SINGLE_BYTES }
+        Put { name, format: None, single_bytes: SINGLE_BYTES, policy: None }
     }
 
     fn is_single(&self, size: u64) -> bool {
@@ -97,6 +100,15 @@ enum Beginning {
     Ended(StoredFile),
 }
 
+impl Beginning {
+    fn file(&self) -> &FileId {
+        match self {
+            Beginning::Now(begun) => &begun.declared.file,
+            Beginning::Ended(stored) => &stored.file_id,
+        }
+    }
+}
+
 impl Teehouse {
     /// Encrypts a file on this machine and puts it.
     ///
@@ -112,15 +124,13 @@ impl Teehouse {
         progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Result<StoredFile, FileError> {
         match blocking(move || Source::open(contents)).await? {
-            Source::Whole(bytes) if put.is_single(bytes.len() as u64) => {
-                self.put_message(bytes, put.name, progress).await
-            }
-            Source::Whole(bytes) => self.put_stream("memory".into(), io::Cursor::new(bytes), put.name, progress).await,
+            Source::Whole(bytes) if put.is_single(bytes.len() as u64) => self.put_message(bytes, put, progress).await,
+            Source::Whole(bytes) => self.put_stream("memory".into(), io::Cursor::new(bytes), put, progress).await,
             Source::File(path, file, size) if put.is_single(size) => {
                 let bytes = read_whole(path, file, size).await?;
-                self.put_message(bytes, put.name, progress).await
+                self.put_message(bytes, put, progress).await
             }
-            Source::File(path, file, size) => self.put_chunks((path, file, size), put.name, progress).await,
+            Source::File(path, file, size) => self.put_chunks((path, file, size), put, progress).await,
             Source::Stream(path, from) => self.put_unmeasured(path, from, put, progress).await,
         }
     }
@@ -134,16 +144,16 @@ impl Teehouse {
         progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Result<StoredFile, FileError> {
         match put.format {
-            Some(Format::Chunked) => self.put_stream(path, from, put.name, progress).await,
+            Some(Format::Chunked) => self.put_stream(path, from, put, progress).await,
             Some(Format::Single) => {
                 let bytes = read_whole(path, from, 0).await?;
-                self.put_message(bytes, put.name, progress).await
+                self.put_message(bytes, put, progress).await
             }
             None => {
                 let (start, rest) = read_start(path.clone(), from, SHORT_BYTES.min(put.single_bytes)).await?;
                 match rest {
-                    None => self.put_message(start, put.name, progress).await,
-                    Some(rest) => self.put_stream(path, io::Cursor::new(start).chain(rest), put.name, progress).await,
+                    None => self.put_message(start, put, progress).await,
+                    Some(rest) => self.put_stream(path, io::Cursor::new(start).chain(rest), put, progress).await,
                 }
             }
         }
@@ -152,13 +162,12 @@ impl Teehouse {
     async fn put_message(
         &self,
         plaintext: Plaintext,
-        name: FileName,
+        put: Put,
         progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Result<StoredFile, FileError> {
         let (plaintext, sha256) = blocking(move || hashed(plaintext)).await;
         let file_size = plaintext.len() as u64;
-        let Declared { file, key, place, whole } =
-            self.declare(name, Some((file_size, sha256)), Format::Single).await?;
+        let Declared { file, key, place, whole } = self.declare(put, Some((file_size, sha256)), Format::Single).await?;
         let id = file.clone();
         let sealed = blocking(move || seal(plaintext, key)).await;
         let is_short = |sealed: &[u8]| sealed.len() as u64 <= PART_BYTES;
@@ -188,10 +197,10 @@ impl Teehouse {
     async fn put_chunks(
         &self,
         (path, source, size): (PathBuf, fs::File, u64),
-        name: FileName,
+        put: Put,
         progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Result<StoredFile, FileError> {
-        let begun = match self.begin(&path, &source, size, name).await? {
+        let begun = match self.begin(&path, &source, size, put).await? {
             Beginning::Now(begun) => begun,
             Beginning::Ended(stored) => return Ok(stored),
         };
@@ -226,10 +235,10 @@ impl Teehouse {
         &self,
         path: PathBuf,
         from: impl Read + Send + 'static,
-        name: FileName,
+        put: Put,
         progress: impl FnMut(u64, u64) + Send + 'static,
     ) -> Result<StoredFile, FileError> {
-        let Declared { file, key, place, .. } = self.declare(name, None, Format::Chunked).await?;
+        let Declared { file, key, place, .. } = self.declare(put, None, Format::Chunked).await?;
         let header = Header::new(ChunkLen::DEFAULT, Salt::generate());
         let tell = telling(progress, 0);
         let write = move |to: &mut (dyn Write + Send)| seal_stream(&key, header, from, to);
@@ -310,7 +319,7 @@ impl Teehouse {
     }
 
     /// Declares a file in chunks, or goes on with one that was begun from the same source.
-    async fn begin(&self, path: &Path, source: &fs::File, size: u64, name: FileName) -> Result<Beginning, FileError> {
+    async fn begin(&self, path: &Path, source: &fs::File, size: u64, put: Put) -> Result<Beginning, FileError> {
         let read = |source| FileError::Read { path: path.to_owned(), source };
         let stamp = Stamp::of(&source.metadata().map_err(read)?);
         let slot = match &self.uploads {
@@ -318,10 +327,14 @@ impl Teehouse {
             None => None,
         };
         if let Some(begun) = self.recall(slot.as_ref(), stamp, path).await {
+            // It may have been begun with another policy.
+            if let Some(policy) = put.policy {
+                self.set_file_policy(begun.file(), Some(policy)).await?;
+            }
             return Ok(begun);
         }
         let header = Header::for_size(size);
-        let declared = self.declare(name, None, Format::Chunked).await?;
+        let declared = self.declare(put, None, Format::Chunked).await?;
         let slot = slot.filter(|_| matches!(declared.place, Place::Server));
         if let Some(slot) = &slot {
             let (file_id, header) = (declared.file.clone(), hex(&header.encode()));
@@ -350,12 +363,8 @@ impl Teehouse {
         (sha256 == info.sha256).then_some(Beginning::Ended(stored))
     }
 
-    async fn declare(
-        &self,
-        file_name: FileName,
-        content: Option<(u64, Digest)>,
-        format: Format,
-    ) -> Result<Declared, FileError> {
+    async fn declare(&self, put: Put, content: Option<(u64, Digest)>, format: Format) -> Result<Declared, FileError> {
+        let Put { name: file_name, policy, .. } = put;
         let request = CreateFile {
             file_name: file_name.clone(),
             sha256: content.map(|(_, sha256)| sha256),
@@ -363,6 +372,7 @@ impl Teehouse {
             user_id: self.user.clone(),
             user_token: self.token.clone(),
             format,
+            policy,
         };
         let CreatedFile { file_id, access_path, key_config, volume, upload_url, .. } =
             match self.tdfs.call(request).await {

@@ -7,12 +7,14 @@ use clap::ValueEnum;
 use client::Teehouse;
 use indicatif::HumanBytes;
 use serde::Serialize;
+use types::consent::FilePolicy;
 use types::digest::Digest;
 use types::file::FileName;
 use types::id::{FileId, TaskId};
 use types::user::UserId;
 use types::wire::tdfs_external::{FileEntry, FileInfo, UsageInfo};
 
+use super::policy;
 use crate::output::Output;
 use crate::utc::utc;
 
@@ -38,6 +40,10 @@ pub(crate) struct Record<'a> {
     task_id: Option<&'a TaskId>,
     collaborator_list: &'a [UserId],
     access_path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a FilePolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uses: Option<u64>,
 }
 
 impl<'a> Record<'a> {
@@ -52,6 +58,8 @@ impl<'a> Record<'a> {
             task_id: task_id.as_ref(),
             collaborator_list,
             access_path,
+            policy: info.policy.as_ref(),
+            uses: info.uses,
         }
     }
 }
@@ -69,6 +77,9 @@ pub(super) fn show(record: &Record<'_>, output: &Output) -> anyhow::Result<()> {
         if !record.collaborator_list.is_empty() {
             let names: Vec<_> = record.collaborator_list.iter().map(UserId::as_str).collect();
             writeln!(out, "shared with    {}", names.join(", "))?;
+        }
+        if record.policy.is_some() {
+            policy::write(out, record.policy, record.uses)?;
         }
         writeln!(out, "ciphertext     {}", record.access_path)
     })?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use client::{Put, StoredFile, Teehouse};
 use indicatif::HumanBytes;
 use serde::Serialize;
+use types::consent::FilePolicy;
 use types::digest::Digest;
 use types::file::{FileName, Format};
 use types::id::FileId;
@@ -14,6 +15,7 @@ use types::id::FileId;
 use super::batch;
 use super::check::{self, Check};
 use super::input::{Input, Kind};
+use super::policy;
 use crate::exit::Complaint;
 use crate::output::Output;
 
@@ -45,6 +47,9 @@ pub(super) struct Args {
     /// How many files are put at once
     #[arg(long, value_name = "N", default_value = "4")]
     parallel: NonZeroU8,
+    /// What tasks may do with them: a file as `teehouse file policy ID --json` shows it
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     #[command(flatten)]
     check: check::Flags,
 }
@@ -60,7 +65,7 @@ fn format(text: &str) -> Result<Format, &'static str> {
 impl Args {
     /// Finds out what is to be done, and what of it can't be.
     pub(super) fn prepare(self) -> anyhow::Result<Work> {
-        let Args { paths, name, lines, format, parallel, check } = self;
+        let Args { paths, name, lines, format, parallel, policy, check } = self;
         if name.is_some() && paths.len() > 1 {
             let complaint = Complaint::usage("one name is no name for several files");
             return Err(complaint.help("leave --name out, or put one at a time").into());
@@ -69,7 +74,8 @@ impl Args {
             return Err(Complaint::usage("there is one standard input, not several").help("say - once").into());
         }
         let inputs = paths.into_iter().map(|path| Input::new(path, name.clone())).collect::<Result<Vec<_>, _>>()?;
-        let how = How { lines, format, check: Check::new(check)?.map(Arc::new) };
+        let policy = policy.as_deref().map(policy::read).transpose()?;
+        let how = How { lines, format, policy, check: Check::new(check)?.map(Arc::new) };
         inputs.iter().try_for_each(|input| how.suits(input))?;
         Ok(Work { inputs, how, parallel: parallel.get().into() })
     }
@@ -100,6 +106,7 @@ impl Work {
 pub(super) struct How {
     lines: bool,
     format: Option<Format>,
+    policy: Option<FilePolicy>,
     check: Option<Arc<Check>>,
 }
 
@@ -136,7 +143,8 @@ impl How {
         };
         let (begun, lines) = (input.clone(), self.lines);
         let contents = tokio::task::spawn_blocking(move || begun.contents(lines)).await??;
-        let put = Put { format: self.format, ..Put::named(input.name.clone()) };
+        let (format, policy) = (self.format, self.policy.clone());
+        let put = Put { format, policy, ..Put::named(input.name.clone()) };
         let stored = user.put_file(contents, put, bar).await?;
         if looked.as_ref().is_some_and(|looked| !looked.is_current(&input.path)) {
             user.delete_file(&stored.file_id).await?;

@@ -2,7 +2,7 @@
 
 use crate::house::{run, teehouse};
 
-const VERBS: [&[&str]; 81] = [
+const VERBS: [&[&str]; 82] = [
     &[],
     &["demo"],
     &["serve"],
@@ -16,6 +16,7 @@ const VERBS: [&[&str]; 81] = [
     &["file", "put"],
     &["file", "get"],
     &["file", "info"],
+    &["file", "policy"],
     &["file", "list"],
     &["file", "usage"],
     &["file", "rm"],

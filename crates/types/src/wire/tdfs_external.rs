@@ -2,13 +2,14 @@
 //!
 //! `Create`, `Get`, `List` and `Delete` are the reference's. The others are this system's own: `Upload` and
 //! `CompleteUpload` bring the ciphertext of whoever does not share a disk with the server, part by part
-//! (`docs/transfer.md`), and `Usage` tells how much of a quota is left.
+//! (`docs/transfer.md`), `Usage` tells how much of a quota is left, and `SetPolicy` says what tasks may do with a file
+//! (`docs/consent.md`).
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::bytes::Base64;
-use crate::consent::ApprovalKey;
+use crate::consent::{ApprovalKey, FilePolicy};
 use crate::digest::Digest;
 use crate::file::{FileName, Format};
 use crate::id::{FileId, TaskId};
@@ -39,6 +40,8 @@ super::requests! {
         SetKey(SetUserKey),
         /// Tells how much the caller keeps and may keep.
         Usage(GetUsage),
+        /// Says what tasks may do with a file.
+        SetPolicy(SetPolicy),
     }
 }
 
@@ -66,6 +69,10 @@ pub struct CreateFile {
     #[serde(skip_serializing_if = "Format::is_single")]
     #[schema(required = false)]
     pub format: Format,
+    /// What tasks may do with it, from the first moment on; anything that its owner approves, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub policy: Option<FilePolicy>,
 }
 
 /// [`CreateFile`] as it was sent, field by field.
@@ -79,6 +86,7 @@ struct CreateFields {
     user_token: Secret,
     #[serde(default)]
     format: Format,
+    policy: Option<FilePolicy>,
 }
 
 impl TryFrom<CreateFields> for CreateFile {
@@ -86,13 +94,13 @@ impl TryFrom<CreateFields> for CreateFile {
 
     /// Size and digest are declared both or neither, and in one message both.
     fn try_from(fields: CreateFields) -> Result<Self, String> {
-        let CreateFields { file_name, sha256, file_size, user_id, user_token, format } = fields;
+        let CreateFields { file_name, sha256, file_size, user_id, user_token, format, policy } = fields;
         let missing = |field| Err(format!("missing field `{field}`"));
         match (sha256, file_size) {
             (None, None) if format.is_single() => missing("sha256"),
             (None, Some(_)) => missing("sha256"),
             (Some(_), None) => missing("file_size"),
-            _ => Ok(CreateFile { file_name, sha256, file_size, user_id, user_token, format }),
+            _ => Ok(CreateFile { file_name, sha256, file_size, user_id, user_token, format, policy }),
         }
     }
 }
@@ -192,6 +200,22 @@ pub struct GetUsage {
     pub user_token: Secret,
 }
 
+/// Says what tasks may do with a file, for runs that have not begun. Its owner alone may.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = SetPolicyRequest)]
+#[serde(deny_unknown_fields)]
+pub struct SetPolicy {
+    /// Which file.
+    pub file_id: FileId,
+    /// What they may do; anything that its owner approves, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<FilePolicy>,
+    /// The caller.
+    pub user_id: UserId,
+    /// The caller's token.
+    pub user_token: Secret,
+}
+
 /// The tdfs's answer to a user.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = DFSResponse)]
@@ -215,6 +239,8 @@ pub enum Response {
     SetKey(FoundUserKey),
     /// How much the caller keeps and may keep.
     Usage(UsageInfo),
+    /// The policy is in force.
+    SetPolicy(PolicySet),
 }
 
 /// A declared file.
@@ -281,6 +307,12 @@ pub struct FileInfo {
     /// What the file `.volume` beside `access_path` holds: whoever finds it there shares the server's disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<String>,
+    /// What tasks may do with it, if its owner excluded anything; the owner alone is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<FilePolicy>,
+    /// How many runs used it up to now, counted while its policy limits them; the owner alone is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u64>,
 }
 
 fn since_1970() -> UnixMillis {
@@ -434,4 +466,12 @@ pub struct FoundUserKey {
     pub key: Option<ApprovalKey>,
     /// How often it was changed.
     pub version: u64,
+}
+
+/// The answer to [`SetPolicy`].
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = SetPolicyResponse)]
+pub struct PolicySet {
+    /// Always true.
+    pub success: bool,
 }
