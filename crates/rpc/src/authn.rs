@@ -12,7 +12,7 @@ use crate::protocol::TdfsInternal;
 use crate::{CallError, Client, Fault};
 
 /// A user whose token was checked for this request. Only [`authenticate`] makes one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Principal(UserId);
 
 impl Principal {
