@@ -5,6 +5,7 @@
 
 pub mod alone;
 mod api;
+mod builtins;
 mod code;
 mod error;
 mod files;
@@ -15,6 +16,7 @@ mod session;
 mod start;
 
 pub use api::Api;
+pub use builtins::builtins;
 pub use code::CompiledCode;
 pub use error::Error;
 pub use node::{Fns, Services, Settings};
