@@ -41,6 +41,7 @@ mod connect;
 mod disk;
 mod file;
 mod function;
+pub mod fuzz;
 pub mod records;
 mod request;
 mod task;
