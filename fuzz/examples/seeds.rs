@@ -23,6 +23,8 @@ use attest::validity::Validity;
 use crypto::SealingKey;
 use crypto::file::stream::Header;
 use crypto::hash::parse_hex;
+use executor::memory::MemoryFiles;
+use executor::{Limits, Output, StopSignal};
 use forge::tpm::ForgedTpm;
 use kms::root_key::{FILE_NAME, RecoverySecret, Root, Seeds, share_files};
 use types::service::Role;
@@ -31,7 +33,7 @@ use types::time::UnixMillis;
 /// As in the targets.
 const NOW: UnixMillis = UnixMillis(1_795_435_200_000);
 
-const REQUESTS: [&str; 36] = [
+const REQUESTS: [&str; 42] = [
     r#"{"type":"Create"}"#,
     r#"{"type":"Get","key_id":"k"}"#,
     r#"{"type":"Delete","key_id":"k"}"#,
@@ -49,6 +51,12 @@ const REQUESTS: [&str; 36] = [
     r#"{"type":"Get","task_id":"t","user_id":"u","user_token":"t"}"#,
     r#"{"type":"Update","task_id":"t","files":["f"],"user_id":"u","user_token":"t"}"#,
     r#"{"type":"List","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"Upload","file_id":"f","parts":[0,1],"received":true,"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"CompleteUpload","file_id":"f","sha256":"0000000000000000000000000000000000000000000000000000000000000000","file_size":1,"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"RegisterFunction","function_name":"f","file_id":"f","declaration":{"language":"Wasm","function_type":"Either","payload":"NamesInput","inputs":{"min":1,"max":2,"from_every_party":true},"outputs":["Owner","Creator","Shared"],"random":true,"limits":{"memory_bytes":1,"cpu_ms":1,"wall_ms":1,"output_bytes":1,"outputs":1},"imports":["m::f"]},"summary":"s","schema":"{}","public":true,"allow":["v"],"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"GetFunction","function_name":"f@1","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"ListFunctions","user_id":"u","user_token":"t","limit":5,"cursor":"f"}"#,
+    r#"{"type":"DisableFunction","function_name":"f","user_id":"u","user_token":"t"}"#,
     r#"{"type":"Get","task_id":"t"}"#,
     r#"{"type":"Update","task_id":"t","task_result_file_id":null,"output_files":[{"user_id":"u","file_id":"f"}],"status":"Running","lease_id":"l","node":"127.0.0.1:1","error":{"type":"Error","code":"internal","message":"m"}}"#,
     r#"{"type":"Renew","task_id":"t","lease_id":"l"}"#,
@@ -90,6 +98,32 @@ const QUOTES: [(&[u8], &[u8]); 3] = [
     ),
 ];
 
+/// URLs that nobody signed: the target signs what they say.
+const FILE_URLS: [&str; 3] = [
+    "f?operation=upload&expires=1795435200000&signature=",
+    "f?operation=upload&part=3&expires=1795435200001&signature=AAAA",
+    "f?operation=download&expires=1&signature=AAAA",
+];
+
+/// Tables, and lists of columns.
+const TABLES: [&[u8]; 7] = [
+    b"id,name,amount,day\n1,a,1.5,2024-01-01\n2,\"b, c\nd\",,2024-01-02",
+    b"\xef\xbb\xbfa,b\r\ntrue,2024-01-01T00:00:00Z\r\n",
+    b"id:int,name:text,amount:float?,day:date",
+    br#"[{"name":"id","type":"int"},{"name":"note","type":"text?"}]"#,
+    include_bytes!("../../crates/learning/tests/reference/iris_none.parquet"),
+    include_bytes!("../../crates/learning/tests/reference/missing.parquet"),
+    include_bytes!("../../crates/learning/tests/reference/nested.parquet"),
+];
+
+/// Files for the functions that learn, beside tables: an image and two models of ONNX.
+const FOREIGN: [(&str, &[u8]); 4] = [
+    ("image_resize", include_bytes!("../../crates/learning/tests/reference/picture.png")),
+    ("image_resize", include_bytes!("../../crates/learning/tests/reference/photo.jpg")),
+    ("onnx_predict", include_bytes!("../../crates/learning/tests/reference/rows.onnx")),
+    ("onnx_predict", include_bytes!("../../crates/learning/tests/reference/picture.onnx")),
+];
+
 fn main() {
     for (number, request) in REQUESTS.iter().enumerate() {
         write("requests", number, request.as_bytes());
@@ -129,6 +163,19 @@ fn main() {
     write("wasm", 0, include_bytes!("../../crates/executor/tests/wasm/probe.wasm"));
     write("wasm", 1, b"\0asm\x01\0\0\0");
     write("wasm", 2, b"\0asm\x0d\0\x01\0");
+    for (number, seed) in learning_seeds().into_iter().enumerate() {
+        write("learning", number, &seed);
+    }
+    for (number, text) in FILE_URLS.iter().enumerate() {
+        write("file_url", number, text.as_bytes());
+    }
+    for (number, seed) in archives().into_iter().enumerate() {
+        write("archive", number, &seed);
+    }
+    for (number, seed) in TABLES.iter().enumerate() {
+        write("table", number, seed);
+    }
+    write("upload_journal", 0, journal().as_bytes());
     for (number, text) in root_texts().into_iter().enumerate() {
         write("root_file", number, &text);
     }
@@ -207,6 +254,65 @@ fn snp() -> [Vec<u8>; 3] {
 fn file_stream() -> [Vec<u8>; 3] {
     let header = Header::for_size(0).encode();
     [vec![0; 16], vec![0x21; 64], [&header[..], &[9; 100], &[0; 16]].concat()]
+}
+
+/// A folder, files, a link that stays and one that leads out, and a long name.
+fn archives() -> [Vec<u8>; 2] {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut add = |kind: tar::EntryType, path: &str, target: Option<&str>, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        match target {
+            Some(target) => builder.append_link(&mut header, path, target),
+            None => builder.append_data(&mut header, path, content),
+        }
+        .expect("memory");
+    };
+    add(tar::EntryType::Directory, "d/", None, b"");
+    add(tar::EntryType::Regular, "d/file", None, b"content");
+    add(tar::EntryType::Symlink, "d/link", Some("../other"), b"");
+    add(tar::EntryType::Regular, "other", None, b"");
+    add(tar::EntryType::Regular, &format!("{}/long", "x".repeat(120)), None, b"1");
+    let good = builder.into_inner().expect("memory");
+    let mut bad = good[..1536].to_vec();
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_path("out").expect("a short path");
+    header.set_link_name("../..").expect("a short path");
+    header.set_size(0);
+    header.set_cksum();
+    bad.extend_from_slice(header.as_bytes());
+    [good, bad]
+}
+
+/// What a client keeps of an upload.
+fn journal() -> String {
+    let header = crypto::hash::hex(&Header::for_size(1).encode());
+    let source = r#"{"device":1,"inode":2,"size":1,"changed_seconds":3,"changed_nanoseconds":4}"#;
+    format!(r#"{{"file_id":"f","header":"{header}","source":{source}}}"#)
+}
+
+/// For each function a table; for each that applies a model, what its other half learns; and [`FOREIGN`].
+fn learning_seeds() -> Vec<Vec<u8>> {
+    let functions = learning::builtins();
+    let number = |name: &str| functions.iter().position(|function| function.interface().name == name);
+    let seed = |at: usize, content: &[u8]| [&[u8::try_from(at).expect("few functions")], content].concat();
+    let table = b"1,2,3,a\n2,1,4,b\n3,5,1,a\n4,4,2,b\n5,1,1,a\n6,2,5,b\n";
+    let mut seeds: Vec<_> = (0..functions.len()).map(|at| seed(at, table)).collect();
+    for function in &functions {
+        let trained =
+            function.interface().name.strip_suffix("_train").and_then(|name| number(&format!("{name}_predict")));
+        let Some(predict) = trained else { continue };
+        seeds.extend([&table[..], b"1,2,3\n2,1,4\n3,5,1\n4,4,2\n5,1,1\n"].into_iter().filter_map(|table| {
+            let mut files = MemoryFiles::new([table]);
+            executor::run(&**function, Some("{}"), &mut files, &Limits::default(), &StopSignal::new()).ok()?;
+            Some(seed(predict, &files.output(Output::Creator)?))
+        }));
+    }
+    seeds.extend(FOREIGN.iter().filter_map(|(name, content)| Some(seed(number(name)?, content))));
+    seeds
 }
 
 /// A root with every kind of slot but a blob, a share, and both halves of a recovery key.

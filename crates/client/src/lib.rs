@@ -43,6 +43,7 @@ mod consent;
 mod disk;
 mod file;
 mod function;
+pub mod fuzz;
 mod log;
 pub mod records;
 mod request;

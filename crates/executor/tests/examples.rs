@@ -105,6 +105,33 @@ fn statistics() {
     });
 }
 
+#[test]
+fn election() {
+    let c = "command -v clang-14 && command -v wasm-ld-14 && ls /usr/include/wasm32-wasi";
+    let toolchain = format!("{c} && ls ${{CARGO_HOME:-$HOME/.cargo}}/registry/cache/*/rquickjs-sys-0.9.0.crate");
+    check_built("election", &toolchain, |program| {
+        let elect = |stations: &[&[u8]]| run_module(program, None, stations);
+        let north = r#"[["Änne", "Bo"], ["Bo", "Cy"], ["Cy", "Bo"], ["Cy"]]"#.as_bytes();
+        let south = r#"[["Bo"], ["Änne", "Cy"], ["Bo", "Änne"]]"#.as_bytes();
+        let elected = "round 1: Bo 3, Cy 2, Änne 2\nround 2: Bo 4, Cy 3\nelected: Bo\n";
+        check(elect(&[north, south]), elected);
+        check(elect(&[south, north]), elected);
+        check(elect(&[br#"[["Bo"]]"#]), "round 1: Bo 1\nelected: Bo\n");
+        for (stations, words) in [
+            (&[][..], "nobody stands for election"),
+            (&[&b"[]"[..]], "nobody stands for election"),
+            (&[north, b"{}"], "file 2 is no list of lists of names, each at most once"),
+            (&[north, br#"[["Bo", "Bo"]]"#], "file 2 is no list of lists of names, each at most once"),
+        ] {
+            let words = format!("the function exited with status 1:\nError: {words}\n    at <eval> (election.js:");
+            let failed = elect(stations).expect_err("a refusal").to_string();
+            assert!(failed.starts_with(&words), "{failed}");
+        }
+        let failed = elect(&[b"[[\"Bo\""]).expect_err("a refusal").to_string();
+        assert!(failed.starts_with("the function exited with status 1:\nSyntaxError: "), "{failed}");
+    });
+}
+
 fn script(name: &str) -> String {
     fs::read_to_string(examples().join(name).join(name).with_extension("py")).expect("a script")
 }

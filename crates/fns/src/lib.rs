@@ -6,6 +6,7 @@
 mod agreed;
 pub mod alone;
 mod api;
+mod builtins;
 mod code;
 mod error;
 mod files;
@@ -17,6 +18,7 @@ mod start;
 mod stated;
 
 pub use api::Api;
+pub use builtins::builtins;
 pub use code::CompiledCode;
 pub use error::Error;
 pub use node::{Fns, Services, Settings};

@@ -55,7 +55,7 @@ pub struct Neighbours {
 /// # Errors
 /// When its address can't be had, or the tms in this process refuses it.
 pub async fn start(host: &mut Host, neighbours: Neighbours) -> Result<Arc<Fns>, StartError> {
-    start_with(host, neighbours, functions::builtins().into_iter().chain(learning::builtins())).await
+    start_with(host, neighbours, crate::builtins()).await
 }
 
 /// As [`start`], with these functions and no others.

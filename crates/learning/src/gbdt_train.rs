@@ -15,8 +15,8 @@ use self::sample::sample;
 use crate::answer::best;
 use crate::gbdt::{Gbdt, Node, Sum, Tree};
 use crate::metrics::{Classification, Regression, result};
-use crate::parameters::{Column, parameters, within};
-use crate::table::{Table, Target, Wanted};
+use crate::parameters::{parameters, within};
+use crate::table::{Table, Target};
 use crate::{classes, foreign, interface, model};
 
 pub(crate) struct GbdtTrain;
@@ -27,7 +27,7 @@ static INTERFACE: Interface = interface::trains(
     include_str!("schema/gbdt_train.json"),
 );
 
-parameters!(Parameters {
+parameters!(labelled Parameters {
     loss: LossName = LossName::SquaredError,
     #[serde(alias = "iterations")]
     n_estimators: usize = 100,
@@ -41,9 +41,6 @@ parameters!(Parameters {
     #[serde(alias = "feature_sample_ratio")]
     max_features: f64 = 1.0,
     seed: u64 = 0,
-    feature_size: Option<usize> = None,
-    header: Option<bool> = None,
-    label_column: Option<Column> = None,
 });
 
 impl Function for GbdtTrain {
@@ -55,13 +52,8 @@ impl Function for GbdtTrain {
         let parameters: Parameters = invocation.parameters()?;
         parameters.check()?;
         let classify = parameters.loss == LossName::LogLoss;
-        let wanted = Wanted {
-            header: parameters.header,
-            features: parameters.feature_size,
-            label: parameters.label_column.as_ref(),
-            target: if classify { Target::Class } else { Target::Number },
-        };
-        let table = Table::read(invocation, 0..invocation.input_count(), wanted)?;
+        let target = if classify { Target::Class } else { Target::Number };
+        let table = Table::read(invocation, 0..invocation.input_count(), parameters.wanted(target))?;
         if classify {
             classes::at_least_two(&table.names)?;
         }

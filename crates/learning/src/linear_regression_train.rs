@@ -6,8 +6,8 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 
 use crate::linear_regression::LinearRegression;
 use crate::metrics::{Regression, result};
-use crate::parameters::{Column, parameters};
-use crate::table::{Table, Target, Wanted};
+use crate::parameters::parameters;
+use crate::table::{Table, Target};
 use crate::{foreign, interface, model};
 
 pub(crate) struct LinearRegressionTrain;
@@ -18,11 +18,7 @@ static INTERFACE: Interface = interface::trains(
     include_str!("schema/linear_regression_train.json"),
 );
 
-parameters!(Parameters {
-    feature_size: Option<usize> = None,
-    header: Option<bool> = None,
-    label_column: Option<Column> = None,
-});
+parameters!(labelled Parameters {});
 
 impl Function for LinearRegressionTrain {
     fn interface(&self) -> &Interface {
@@ -30,9 +26,8 @@ impl Function for LinearRegressionTrain {
     }
 
     fn run(&self, invocation: &mut Invocation<'_>) -> Result<String, Failure> {
-        let Parameters { feature_size, header, label_column } = invocation.parameters()?;
-        let wanted = Wanted { header, features: feature_size, label: label_column.as_ref(), target: Target::Number };
-        let table = Table::read(invocation, 0..invocation.input_count(), wanted)?;
+        let parameters: Parameters = invocation.parameters()?;
+        let table = Table::read(invocation, 0..invocation.input_count(), parameters.wanted(Target::Number))?;
         let fitted = fit(&table)?;
         model::write(invocation, &fitted)?;
         let found: Vec<f64> = table.rows().map(|row| fitted.predict(row)).collect();

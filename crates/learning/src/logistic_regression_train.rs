@@ -8,8 +8,8 @@ use ndarray::{Array1, Array2};
 use crate::answer::best;
 use crate::logistic_regression::LogisticRegression;
 use crate::metrics::{Classification, result};
-use crate::parameters::{Column, parameters, within};
-use crate::table::{Table, Target, Wanted};
+use crate::parameters::{parameters, within};
+use crate::table::{Table, Target};
 use crate::{classes, foreign, interface, model};
 
 pub(crate) struct LogisticRegressionTrain;
@@ -20,14 +20,11 @@ static INTERFACE: Interface = interface::trains(
     include_str!("schema/logistic_regression_train.json"),
 );
 
-parameters!(Parameters {
+parameters!(labelled Parameters {
     alpha: f64 = 1.0,
     #[serde(alias = "alg_iters")]
     max_iterations: u64 = 200,
     tolerance: f64 = 1e-6,
-    feature_size: Option<usize> = None,
-    header: Option<bool> = None,
-    label_column: Option<Column> = None,
 });
 
 impl Function for LogisticRegressionTrain {
@@ -40,13 +37,7 @@ impl Function for LogisticRegressionTrain {
         within("alpha", parameters.alpha, 0.0..=1e9)?;
         within("max_iterations", parameters.max_iterations, 1..=10_000)?;
         within("tolerance", parameters.tolerance, 1e-12..=1.0)?;
-        let wanted = Wanted {
-            header: parameters.header,
-            features: parameters.feature_size,
-            label: parameters.label_column.as_ref(),
-            target: Target::Class,
-        };
-        let table = Table::read(invocation, 0..invocation.input_count(), wanted)?;
+        let table = Table::read(invocation, 0..invocation.input_count(), parameters.wanted(Target::Class))?;
         classes::at_least_two(&table.names)?;
         let fitted = fit(&parameters, &table)?;
         model::write(invocation, &fitted)?;

@@ -7,8 +7,8 @@ use smartcore::naive_bayes::gaussian::GaussianNB;
 use crate::answer::best;
 use crate::metrics::{Classification, result};
 use crate::naive_bayes::NaiveBayes;
-use crate::parameters::{Column, parameters, within};
-use crate::table::{Table, Target, Wanted};
+use crate::parameters::{parameters, within};
+use crate::table::{Table, Target};
 use crate::{classes, foreign, interface, model};
 
 pub(crate) struct NaiveBayesTrain;
@@ -19,11 +19,8 @@ static INTERFACE: Interface = interface::trains(
     include_str!("schema/naive_bayes_train.json"),
 );
 
-parameters!(Parameters {
+parameters!(labelled Parameters {
     var_smoothing: f64 = 1e-9,
-    feature_size: Option<usize> = None,
-    header: Option<bool> = None,
-    label_column: Option<Column> = None,
 });
 
 impl Function for NaiveBayesTrain {
@@ -34,13 +31,7 @@ impl Function for NaiveBayesTrain {
     fn run(&self, invocation: &mut Invocation<'_>) -> Result<String, Failure> {
         let parameters: Parameters = invocation.parameters()?;
         within("var_smoothing", parameters.var_smoothing, 1e-300..=1e9)?;
-        let wanted = Wanted {
-            header: parameters.header,
-            features: parameters.feature_size,
-            label: parameters.label_column.as_ref(),
-            target: Target::Class,
-        };
-        let table = Table::read(invocation, 0..invocation.input_count(), wanted)?;
+        let table = Table::read(invocation, 0..invocation.input_count(), parameters.wanted(Target::Class))?;
         classes::at_least_two(&table.names)?;
         let fitted = fit(parameters.var_smoothing, &table)?;
         model::write(invocation, &fitted)?;

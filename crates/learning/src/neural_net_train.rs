@@ -15,8 +15,8 @@ use self::network::Network;
 use crate::answer::best;
 use crate::metrics::{Classification, Regression, result};
 use crate::neural_net::{Activation, NeuralNet};
-use crate::parameters::{Column, parameters, within};
-use crate::table::{Table, Target, Wanted};
+use crate::parameters::{parameters, within};
+use crate::table::{Table, Target};
 use crate::{classes, foreign, interface, model};
 
 pub(crate) struct NeuralNetTrain;
@@ -27,7 +27,7 @@ static INTERFACE: Interface = interface::trains(
     include_str!("schema/neural_net_train.json"),
 );
 
-parameters!(Parameters {
+parameters!(labelled Parameters {
     task: Task = Task::Classification,
     hidden_layers: Vec<usize> = vec![32],
     activation: Activation = Activation::Relu,
@@ -36,9 +36,6 @@ parameters!(Parameters {
     batch_size: usize = 32,
     alpha: f64 = 1e-4,
     seed: u64 = 0,
-    feature_size: Option<usize> = None,
-    header: Option<bool> = None,
-    label_column: Option<Column> = None,
 });
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -57,13 +54,8 @@ impl Function for NeuralNetTrain {
         let parameters: Parameters = invocation.parameters()?;
         parameters.check()?;
         let classify = parameters.task == Task::Classification;
-        let wanted = Wanted {
-            header: parameters.header,
-            features: parameters.feature_size,
-            label: parameters.label_column.as_ref(),
-            target: if classify { Target::Class } else { Target::Number },
-        };
-        let table = Table::read(invocation, 0..invocation.input_count(), wanted)?;
+        let target = if classify { Target::Class } else { Target::Number };
+        let table = Table::read(invocation, 0..invocation.input_count(), parameters.wanted(target))?;
         if classify {
             classes::at_least_two(&table.names)?;
         }

@@ -6,8 +6,25 @@ use std::ops::RangeInclusive;
 use executor::Failure;
 use serde::Deserialize;
 
-/// Declares a payload: `member: type = default`. Members that are not declared are refused.
+/// Declares a payload: `member: type = default`. Members that are not declared are refused. One of `labelled` tables says
+/// besides how they are read, the same for all functions that learn.
 macro_rules! parameters {
+    (labelled $name:ident { $($members:tt)* }) => {
+        $crate::parameters::parameters!($name {
+            $($members)*
+            feature_size: Option<usize> = None,
+            header: Option<bool> = None,
+            label_column: Option<$crate::parameters::Column> = None,
+        });
+
+        impl $name {
+            /// What is read out of the tables, whose labels are this.
+            fn wanted(&self, target: $crate::table::Target) -> $crate::table::Wanted<'_> {
+                let (header, features, label) = (self.header, self.feature_size, self.label_column.as_ref());
+                $crate::table::Wanted { header, features, label, target }
+            }
+        }
+    };
     ($(#[$meta:meta])* $name:ident { $($(#[$member_meta:meta])* $member:ident: $type:ty = $default:expr,)* }) => {
         $(#[$meta])*
         #[derive(Debug, serde::Deserialize)]

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use crate::answer::best;
 use crate::metrics::{Classification, result};
-use crate::parameters::{Column, parameters, within};
+use crate::parameters::{parameters, within};
 use crate::svm::{Kernel, Machine, Svm};
-use crate::table::{Table, Target, Wanted};
+use crate::table::{Table, Target};
 use crate::{classes, foreign, interface, model};
 
 pub(crate) struct SvmTrain;
@@ -21,7 +21,7 @@ static INTERFACE: Interface = interface::trains(
     include_str!("schema/svm_train.json"),
 );
 
-parameters!(Parameters {
+parameters!(labelled Parameters {
     #[serde(alias = "C")]
     c: f64 = 1.0,
     kernel: KernelName = KernelName::Rbf,
@@ -29,9 +29,6 @@ parameters!(Parameters {
     coef0: f64 = 1.0,
     degree: u32 = 3,
     tolerance: f64 = 1e-3,
-    feature_size: Option<usize> = None,
-    header: Option<bool> = None,
-    label_column: Option<Column> = None,
 });
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -50,13 +47,7 @@ impl Function for SvmTrain {
     fn run(&self, invocation: &mut Invocation<'_>) -> Result<String, Failure> {
         let parameters: Parameters = invocation.parameters()?;
         parameters.check()?;
-        let wanted = Wanted {
-            header: parameters.header,
-            features: parameters.feature_size,
-            label: parameters.label_column.as_ref(),
-            target: Target::Class,
-        };
-        let table = Table::read(invocation, 0..invocation.input_count(), wanted)?;
+        let table = Table::read(invocation, 0..invocation.input_count(), parameters.wanted(Target::Class))?;
         classes::at_least_two(&table.names)?;
         let fitted = fit(invocation, &parameters, &table)?;
         model::write(invocation, &fitted)?;

@@ -13,7 +13,7 @@ use crate::protocol::TdfsInternal;
 use crate::{CallError, Client, Fault};
 
 /// A user whose token was checked for this request. Only [`authenticate`] makes one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Principal {
     user: UserId,
     key: Option<ApprovalKey>,

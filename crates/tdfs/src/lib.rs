@@ -9,6 +9,7 @@ mod db;
 mod error;
 pub mod file;
 mod fsck;
+pub mod fuzz;
 mod house;
 mod operate;
 mod service;

@@ -70,10 +70,14 @@ impl Urls {
 
     /// A URL for this operation, from now on.
     pub(crate) fn make(&self, operation: Operation, file: &FileId, part: Option<u32>, now: UnixMillis) -> String {
-        let leave = Leave { operation, file: file.clone(), part, expires: now.plus(self.lifetime) };
-        let signature = URL_SAFE_NO_PAD.encode(mac(&self.key, &signed(&leave).each_ref().map(Vec::as_slice)));
-        let mut url = format!("{}{}{}?operation={}", self.base, rpc::bodies::PREFIX, file, operation.as_str());
-        if let Some(part) = part {
+        self.write(&Leave { operation, file: file.clone(), part, expires: now.plus(self.lifetime) })
+    }
+
+    fn write(&self, leave: &Leave) -> String {
+        let signature = URL_SAFE_NO_PAD.encode(mac(&self.key, &signed(leave).each_ref().map(Vec::as_slice)));
+        let operation = leave.operation.as_str();
+        let mut url = format!("{}{}{}?operation={operation}", self.base, rpc::bodies::PREFIX, leave.file);
+        if let Some(part) = leave.part {
             let _ = write!(url, "&part={part}");
         }
         let _ = write!(url, "&expires={}&signature={signature}", leave.expires.0);
@@ -134,6 +138,20 @@ fn parse_operation(text: &str) -> Option<Operation> {
 /// A number in its one spelling.
 fn canonical(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| number.to_string() == text)
+}
+
+/// Reads a stranger's URL for the fuzzer, which can sign nothing: it is accepted just where it has the one signature and
+/// is not over, and what it says is accepted once it is signed.
+pub(crate) fn check_reading(urls: &Urls, name: &str, query: &str, now: UnixMillis) {
+    let checked = urls.check(name, query, now);
+    let Some((leave, signature)) = read(name, query) else {
+        return assert!(matches!(checked, Err(Error::BadUrl)), "accepted without being read");
+    };
+    let ours = urls.write(&leave);
+    let query = ours.rsplit_once('?').expect("a query").1;
+    assert_eq!(urls.check(name, query, UnixMillis(0)).expect("just signed"), leave);
+    let is_signed = query.ends_with(&format!("&signature={}", URL_SAFE_NO_PAD.encode(signature)));
+    assert_eq!(checked.is_ok(), is_signed && now <= leave.expires, "accepted unsigned, late, or refused signed");
 }
 
 #[cfg(test)]

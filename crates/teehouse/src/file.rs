@@ -9,6 +9,7 @@
 
 mod batch;
 mod check;
+pub mod fuzz;
 mod get;
 mod input;
 mod links;

@@ -77,7 +77,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
 }
 
 fn built_ins() -> anyhow::Result<Registry> {
-    Registry::new(functions::builtins().into_iter().chain(learning::builtins())).context("the built-in functions")
+    Registry::new(fns::builtins()).context("the built-in functions")
 }
 
 /// What `list` answers.

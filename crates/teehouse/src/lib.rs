@@ -28,5 +28,7 @@ mod task;
 mod user;
 mod utc;
 
+pub use file::fuzz;
+
 /// The version and the commit that it was built from.
 pub const VERSION: &str = env!("TEEHOUSE_VERSION");

@@ -224,6 +224,89 @@ async fn files_by_policy() {
     insta::assert_snapshot!("files_by_policy", table.0);
 }
 
+/// Functions by whom they are for. Each principal meets its own of those that can change.
+const FUNCTIONS: [(&str, fn(&mut Value)); 4] = [
+    ("private", |_| ()),
+    ("shared", |register| register["allow"] = json!(["collaborator", "disabled"])),
+    ("public", |register| register["public"] = json!(true)),
+    ("disabled", |register| register["public"] = json!(true)),
+];
+
+/// Registers the creator's functions for the principal of this number; what may be asked for, by column.
+async fn functions_for(site: &Site, number: usize, code: &str) -> Vec<(&'static str, String)> {
+    let (creator, mut all) = (site.party("creator", "t"), Vec::new());
+    for (kind, change) in FUNCTIONS {
+        let name = format!("{kind}_{number}");
+        let mut register = registration(&name, code);
+        change(&mut register);
+        assert_eq!(creator.ask(Api::TmsExternal, register).await["type"], "RegisterFunction");
+        if kind == "disabled" {
+            let disable = json!({"type": "DisableFunction", "function_name": name});
+            assert_eq!(creator.ask(Api::TmsExternal, disable).await["success"], true);
+        }
+        all.push((kind, name));
+    }
+    all.extend([("built-in", "echo".to_owned()), ("none", format!("none_{number}"))]);
+    all
+}
+
+fn registration(name: &str, code: &str) -> Value {
+    let declaration = json!({"language": "Wasm", "function_type": "Single", "payload": "Optional",
+        "inputs": {"min": 0, "max": 0}, "outputs": []});
+    json!({"type": "RegisterFunction", "function_name": name, "file_id": code, "declaration": declaration})
+}
+
+/// What a user can ask about a function, by name; `code` is a file of the user's. What changes something comes last.
+type FunctionAction = (&'static str, fn(name: &str, code: &str) -> Value);
+
+const FUNCTION_ACTIONS: [FunctionAction; 5] = [
+    ("tms GetFunction", |name, _| json!({"type": "GetFunction", "function_name": name})),
+    ("tms ListFunctions", |_, _| json!({"type": "ListFunctions"})),
+    (
+        "tms Create task of it",
+        |name, _| json!({"type": "Create", "function_name": name, "collaborator_list": [], "files": []}),
+    ),
+    ("tms RegisterFunction", registration),
+    ("tms DisableFunction", |name, _| json!({"type": "DisableFunction", "function_name": name})),
+];
+
+/// A list's answer says whether the function is on it.
+fn shown_of_function(name: &str, answer: &Value) -> String {
+    match answer["list"].as_array() {
+        Some(list) if list.iter().any(|listed| listed["function"]["name"] == name) => "listed".to_owned(),
+        Some(_) => "not listed".to_owned(),
+        None => shown(answer),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_by_whom_they_are_for() {
+    let cluster = cluster().await;
+    let site = cluster.clone();
+    let (mut codes, mut functions) = (Vec::new(), Vec::new());
+    let code = site.party("creator", "t").put(b"code").await;
+    for (number, (_, name, _)) in PRINCIPALS.into_iter().enumerate() {
+        let own = if name == "nobody" { code.clone() } else { site.party(name, "t").put(b"code").await };
+        codes.push(own);
+        functions.push(functions_for(&site, number, &code).await);
+    }
+    disable(&site).await;
+    let columns: Vec<&str> = functions[0].iter().map(|(kind, _)| *kind).collect();
+    let mut table = Table::default();
+    for (title, action) in FUNCTION_ACTIONS {
+        table.title(title, &columns);
+        for (number, (who, name, token)) in PRINCIPALS.into_iter().enumerate() {
+            let (party, mut cells) = (site.party(name, token), Vec::new());
+            for (_, function) in &functions[number] {
+                let answer = party.ask(Api::TmsExternal, action(function, &codes[number])).await;
+                cells.push(shown_of_function(function, &answer));
+            }
+            table.line(who, &cells);
+        }
+    }
+    insta::assert_snapshot!("functions_by_whom_they_are_for", table.0);
+}
+
 /// A task in this state that nobody needs to approve, except where the state is that they have to.
 async fn bare(site: &Site, status: Status) -> Task<'_> {
     let creator = site.party("creator", "t");

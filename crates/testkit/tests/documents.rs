@@ -71,7 +71,7 @@ fn the_openapi_documents_are_those_that_are_served() {
 fn the_readme_names_every_function() {
     let readme = read("README.md");
     let reference = read("docs/functions.md");
-    for function in functions::builtins().into_iter().chain(learning::builtins()) {
+    for function in fns::builtins() {
         let name = &function.interface().name;
         assert!(readme.contains(&format!("`{name}`")), "{name}");
         assert!(reference.contains(&format!("| `{name}` |")), "{name}");

@@ -180,6 +180,69 @@ async fn private_join_serves_many_parties() {
     }
 }
 
+/// Of a function for one user or for several, the task decides: whom it names approves, and may bring files.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_of_either_type_serves_one_user_and_several() {
+    let cluster = cluster().await;
+    let [user1, user2, ..] = cluster.examples();
+    let (left, right) = (user1.put(b"01\n02\n03").await, user1.put(b"02\n03\n04").await);
+    let others = user2.put(b"02\n03\n04").await;
+
+    let alone = user1.create("ordered_set_intersect", &[], &[&left, &right]).await;
+    assert_eq!(user1.look(&alone).await["function_type"], "Single");
+    check_result(&alone, None, "2 common items").await;
+    assert_eq!(user1.private_results(&alone).await, [b"011", b"110"]);
+    assert_eq!(user2.look(&alone).await["code"], "not_found");
+
+    let together = ready("ordered_set_intersect", &[(user1, &left), (user2, &others)]).await;
+    assert_eq!(user2.look(&together).await["function_type"], "Multiparty");
+    check_result(&together, None, "2 common items").await;
+    assert_eq!(user1.private_results(&together).await, [b"011"]);
+    assert_eq!(user2.private_results(&together).await, [b"110"]);
+
+    // Who brings nothing is asked all the same.
+    let watched = user1.create("ordered_set_intersect", &["user2"], &[&left, &right]).await;
+    assert_eq!(watched.invoke(None).await["code"], "conflict");
+    assert_eq!(user2.approve(&watched, &[]).await["status"], "Ready");
+    check_result(&watched, None, "2 common items").await;
+    assert!(user2.private_results(&watched).await.is_empty());
+}
+
+/// A file too few is refused when nobody is left who could bring it: alone at once, with others at the last approval.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_either_type_are_counted_once_all_were_asked() {
+    let cluster = cluster().await;
+    let [user1, user2, ..] = cluster.examples();
+    let (left, right) = (user1.put(b"01").await, user2.put(b"01").await);
+    let too_few = json!("field `files`: the function needs 2 files, not 1");
+    let refused = user1.try_create("ordered_set_intersect", &[], &[&left]).await;
+    assert_eq!((&refused["code"], &refused["message"]), (&json!("invalid_request"), &too_few));
+    let task = user1.create("ordered_set_intersect", &["user2"], &[&left]).await;
+    let refused = user2.approve(&task, &[]).await;
+    assert_eq!((&refused["code"], &refused["message"]), (&json!("invalid_request"), &too_few));
+    assert_eq!(user2.approve(&task, &[&right]).await["status"], "Ready");
+    check_result(&task, None, "1 common items").await;
+}
+
+/// Rows of one party or of several make one model, which is the creator's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_learnt_from_the_rows_of_whoever_takes_part() {
+    let cluster = cluster().await;
+    let [user1, user2, ..] = cluster.examples();
+    let (own, others) = (user1.put(b"1,10\n2,20\n3,30\n").await, user2.put(b"4,40\n5,50\n").await);
+    let alone = user1.create("gbdt_train", &[], &[&own]).await;
+    let together = ready("gbdt_train", &[(user1, &own), (user2, &others)]).await;
+    for (task, rows) in [(&alone, 3), (&together, 5)] {
+        let answer = task.invoke(Some(r#"{"n_estimators":5}"#)).await;
+        let result: Value = serde_json::from_str(answer["result"].as_str().unwrap_or_default()).expect("figures");
+        assert_eq!(result["rows"], rows, "{answer}");
+        let models = user1.private_results(task).await;
+        let model: Value = serde_json::from_slice(&models[0]).expect("a model");
+        assert_eq!((models.len(), &model["format"]), (1, &json!("teehouse/gbdt/1")));
+    }
+    assert!(user2.private_results(&together).await.is_empty());
+}
+
 /// A party who brings two files gets a result for each.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_file_has_its_private_result() {

@@ -151,6 +151,69 @@ async fn names_belong_to_built_ins_and_to_whoever_came_first() {
     assert_eq!(show(user2, "greet").await["function"]["version"], 1);
 }
 
+/// The request that registers a file as a function.
+fn registration(name: &str, file: &str) -> Value {
+    json!({"type": "RegisterFunction", "function_name": name, "file_id": file, "declaration": declaration()})
+}
+
+/// Of two who want a name in the same moment one gets it, whole, and the other is told and keeps nothing but the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_race_for_a_name_has_one_winner() {
+    let mut cluster = cluster().await;
+    let mut won = Vec::new();
+    for round in 0..20 {
+        let [user1, user2, ..] = cluster.examples();
+        let name = format!("race_{round}");
+        let files = [user1.put(&says("one")).await, user2.put(&says("two")).await];
+        let [first, second] = [registration(&name, &files[0]), registration(&name, &files[1])];
+        let answers = tokio::join!(user1.ask(Api::TmsExternal, first), user2.ask(Api::TmsExternal, second));
+        let (winner, answers) = match &answers {
+            (first, second) if first["type"] == "RegisterFunction" => (0, [first, second]),
+            (first, second) => (1, [second, first]),
+        };
+        let (users, said) = ([user1, user2], ["one", "two"][winner]);
+        let (winner, loser, kept, free) = (users[winner], users[1 - winner], &files[winner], &files[1 - winner]);
+        assert_eq!(answers[0]["function"]["version"], 1, "{answers:?}");
+        let taken = json!(format!("the name {name} is taken: choose another"));
+        assert_eq!((&answers[1]["code"], &answers[1]["message"]), (&json!("conflict"), &taken));
+        assert_eq!(show(winner, &name).await["code"]["author"], winner.name);
+        check_code(&show(loser, &name).await, "not_found");
+        check_code(&winner.delete(kept).await, "conflict");
+        assert_eq!(loser.delete(free).await["type"], "Delete");
+        won.push((name, winner.name == "user1", said));
+    }
+    cluster.restart().await;
+    let [user1, user2, ..] = cluster.examples();
+    for (name, first, said) in won {
+        let [winner, loser] = if first { [user1, user2] } else { [user2, user1] };
+        assert_eq!(result(&winner.create(&name, &[], &[]).await).await, json!({"result": said}), "{name}");
+        check_code(&register(loser, &name, &says("late"), json!({})).await, "conflict");
+        assert_eq!(registered(winner, &name, &says("next"), json!({})).await, 2);
+    }
+}
+
+/// One author who registers twice at once gets two versions, each with its own code.
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_registered_at_once_are_both_there() {
+    let cluster = cluster().await;
+    let [user1, ..] = cluster.examples();
+    for round in 0..10 {
+        let name = format!("both_{round}");
+        let files = [user1.put(&says("one")).await, user1.put(&says("two")).await];
+        let [first, second] = [registration(&name, &files[0]), registration(&name, &files[1])];
+        let (first, second) = tokio::join!(user1.ask(Api::TmsExternal, first), user1.ask(Api::TmsExternal, second));
+        let mut numbers = Vec::new();
+        for (answer, said) in [(&first, "one"), (&second, "two")] {
+            let number = answer["function"]["version"].as_u64().unwrap_or_else(|| panic!("{answer}"));
+            let task = user1.create(&format!("{name}@{number}"), &[], &[]).await;
+            assert_eq!(result(&task).await, json!({"result": said}), "{name}@{number}");
+            numbers.push(number);
+        }
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_version_serves_the_tasks_that_have_it_and_no_more() {
     let cluster = cluster().await;
@@ -176,11 +239,10 @@ async fn code_can_not_be_deleted_while_it_is_a_function() {
     let cluster = cluster().await;
     let [user1, user2, ..] = cluster.examples();
     let file = user1.put(&says("held")).await;
-    let document = |name: &str| json!({"type": "RegisterFunction", "function_name": name, "file_id": file, "declaration": declaration()});
     // What is refused holds nothing.
-    check_code(&user1.ask(Api::TmsExternal, document("psi")).await, "conflict");
-    check_code(&user2.ask(Api::TmsExternal, document("held")).await, "not_found");
-    assert_eq!(user1.ask(Api::TmsExternal, document("held")).await["type"], "RegisterFunction");
+    check_code(&user1.ask(Api::TmsExternal, registration("psi", &file)).await, "conflict");
+    check_code(&user2.ask(Api::TmsExternal, registration("held", &file)).await, "not_found");
+    assert_eq!(user1.ask(Api::TmsExternal, registration("held", &file)).await["type"], "RegisterFunction");
     check_code(&user1.delete(&file).await, "conflict");
     assert_eq!(result(&user1.create("held", &[], &[]).await).await, json!({"result": "held"}));
 }

@@ -7,6 +7,7 @@ use types::id::TaskId;
 use types::user::UserId;
 
 use crate::Error;
+use crate::function::Version;
 use crate::parties::Parties;
 
 /// Seeing a task.
@@ -29,7 +30,19 @@ pub enum Change {}
 #[derive(Debug)]
 pub enum Withdraw {}
 
-/// The proof that an action on one task was allowed to one user. Only this module makes one.
+/// Using a function, which is also to know of it.
+#[derive(Debug)]
+pub enum Use {}
+
+/// Adding a version to a function.
+#[derive(Debug)]
+pub enum Register {}
+
+/// Taking versions of a function out of use.
+#[derive(Debug)]
+pub enum Disable {}
+
+/// The proof that an action on one task or function was allowed to one user. Only this module makes one.
 #[derive(Debug)]
 pub struct Permit<A> {
     user: UserId,
@@ -115,5 +128,34 @@ fn party<A>(principal: &Principal, id: &TaskId, task: &impl Parties) -> Result<P
         user if task.is_collaborator(user) && task.has_collaborators_agree() => Ok(Permit::new(principal)),
         user if task.is_collaborator(user) => Err(Error::OnlySees(id.clone())),
         _ => Err(Error::NoSuchTask(id.clone())),
+    }
+}
+
+/// A version of a user's function may be used by its author, by those whom the author named, and by everybody where it is
+/// public. To everyone else there is none.
+pub(crate) fn use_function(principal: &Principal, version: &Version) -> Option<Permit<Use>> {
+    let user = principal.user();
+    (version.public || version.author == *user || version.allow.contains(user)).then(|| Permit::new(principal))
+}
+
+/// Its author may add versions to a function; a name that nobody has is for whoever comes first.
+///
+/// # Errors
+/// To everyone else the name is taken.
+pub(crate) fn register(principal: &Principal, name: &str, author: Option<&UserId>) -> Result<Permit<Register>, Error> {
+    match author {
+        Some(author) if author != principal.user() => Err(Error::NameTaken(name.to_owned())),
+        _ => Ok(Permit::new(principal)),
+    }
+}
+
+/// Its author may take versions of a function out of use.
+///
+/// # Errors
+/// To everyone else who may know of it, it says whose business that is.
+pub(crate) fn disable(principal: &Principal, name: &str, author: &UserId) -> Result<Permit<Disable>, Error> {
+    match author == principal.user() {
+        true => Ok(Permit::new(principal)),
+        false => Err(Error::NotTheAuthor(name.to_owned())),
     }
 }

@@ -10,6 +10,7 @@ use types::user::UserId;
 use types::wire::tms_external::{CodeDetails, FunctionDetails, ListedFunction, RegisterFunction};
 
 use crate::Error;
+use crate::authz::{Permit, Use};
 
 /// Versions of one function.
 pub(crate) const MAX_VERSIONS: usize = 1000;
@@ -68,11 +69,6 @@ impl Version {
         }
     }
 
-    /// Whether a user may use it and may thus know of it.
-    pub(crate) fn is_for(&self, user: &UserId) -> bool {
-        self.public || self.author == *user || self.allow.contains(user)
-    }
-
     /// Name, version and digest: what tasks pin.
     pub(crate) fn reference(&self, name: &str, version: u32, runtime: Option<Digest>) -> FunctionRef {
         let digest = crypto::code::of_user(self.code.sha256.as_bytes(), runtime.as_ref().map(Digest::as_bytes));
@@ -80,7 +76,7 @@ impl Version {
     }
 
     /// What tasks must know of it.
-    pub(crate) fn info(&self, function: FunctionRef) -> FunctionInfo {
+    pub(crate) fn info(&self, _: &Permit<Use>, function: FunctionRef) -> FunctionInfo {
         let Declaration { function_type, payload, inputs, outputs, .. } = &self.declaration;
         FunctionInfo {
             function,
@@ -96,12 +92,17 @@ impl Version {
     }
 
     /// What function nodes need to run it.
-    pub(crate) fn code(&self, runtime: Option<Digest>) -> Code {
+    pub(crate) fn code(&self, _: &Permit<Use>, runtime: Option<Digest>) -> Code {
         Code { file: self.code.clone(), runtime, declaration: self.declaration.clone() }
     }
 
-    /// All that `reader`, who may use it, is told.
-    pub(crate) fn details(&self, function: FunctionRef, runtime: Option<Digest>, reader: &UserId) -> FunctionDetails {
+    /// All that a user who may use it is told.
+    pub(crate) fn details(
+        &self,
+        permit: &Permit<Use>,
+        function: FunctionRef,
+        runtime: Option<Digest>,
+    ) -> FunctionDetails {
         let Declaration { language, imports, random, limits, .. } = &self.declaration;
         let code = CodeDetails {
             author: self.author.clone(),
@@ -113,14 +114,15 @@ impl Version {
             random: *random,
             limits: *limits,
             public: self.public,
-            allow: if self.author == *reader { self.allow.clone() } else { Vec::new() },
+            allow: if self.author == *permit.user() { self.allow.clone() } else { Vec::new() },
             registered_ms: self.registered,
         };
-        FunctionDetails { disabled: self.disabled, code: Some(code), ..details(self.info(function)) }
+        FunctionDetails { disabled: self.disabled, code: Some(code), ..details(self.info(permit, function)) }
     }
 
-    pub(crate) fn listed(&self, function: FunctionRef) -> ListedFunction {
-        ListedFunction { author: Some(self.author.clone()), ..listed(self.info(function)) }
+    /// What a list says of it to a user who may use it.
+    pub(crate) fn listed(&self, permit: &Permit<Use>, function: FunctionRef) -> ListedFunction {
+        ListedFunction { author: Some(self.author.clone()), ..listed(self.info(permit, function)) }
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a registration may say, and who may use what it makes.
 
+use rpc::authn::Principal;
 use types::function::{FunctionType, Language, RunLimits};
 use types::secret::Secret;
 
 use super::*;
+use crate::authz;
 
 fn asked() -> RegisterFunction {
     RegisterFunction {
@@ -30,6 +32,10 @@ fn asked() -> RegisterFunction {
 
 fn user(name: &str) -> UserId {
     name.parse().expect("a user's name")
+}
+
+fn principal(name: &str) -> Principal {
+    Principal::danger_for_tests(user(name))
 }
 
 fn version(asked: RegisterFunction) -> Version {
@@ -81,17 +87,31 @@ fn what_a_registration_may_say() {
 fn author_and_named_users_may_use_it_and_all_when_it_is_public() {
     let mut function = version(asked());
     for (name, may) in [("alice", true), ("bob", true), ("eve", false), ("bobby", false)] {
-        assert_eq!(function.is_for(&user(name)), may, "{name}");
+        let permit = authz::use_function(&principal(name), &function);
+        assert_eq!(permit.map(|permit| permit.user().clone()), may.then(|| user(name)), "{name}");
     }
     function.public = true;
-    assert!(function.is_for(&user("eve")));
+    assert!(authz::use_function(&principal("eve"), &function).is_some());
+}
+
+#[test]
+fn a_function_is_its_authors_and_a_free_name_anybodys() {
+    let (alice, eve) = (principal("alice"), principal("eve"));
+    assert!(authz::register(&eve, "f", None).is_ok());
+    assert!(authz::register(&alice, "f", Some(&user("alice"))).is_ok());
+    let taken = authz::register(&eve, "f", Some(&user("alice")));
+    assert!(matches!(taken, Err(Error::NameTaken(name)) if name == "f"));
+    assert!(authz::disable(&alice, "f", &user("alice")).is_ok());
+    let refused = authz::disable(&eve, "f", &user("alice"));
+    assert!(matches!(refused, Err(Error::NotTheAuthor(name)) if name == "f"));
 }
 
 #[test]
 fn only_the_author_is_told_who_else_may_use_it() {
     let function = version(asked());
     let told = |name| {
-        let details = function.details(function.reference("count_words", 1, None), None, &user(name));
+        let permit = authz::use_function(&principal(name), &function).expect("it is for both");
+        let details = function.details(&permit, function.reference("count_words", 1, None), None);
         details.code.expect("it has code").allow
     };
     assert_eq!((told("alice"), told("bob")), (vec![user("bob")], vec![]));

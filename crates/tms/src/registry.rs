@@ -11,7 +11,7 @@ use types::time::UnixMillis;
 use types::user::UserId;
 use types::wire::tms_external::{DisabledFunction, FoundFunction, FunctionList, RegisterFunction, RegisteredFunction};
 
-use crate::db::functions as db;
+use crate::db::functions::{self as db, Usable};
 use crate::function::{self, Version};
 use crate::service::page_limit;
 use crate::{Error, Tms};
@@ -25,24 +25,25 @@ pub(crate) struct Callable {
 
 impl Tms {
     /// The function that a user means, pinned.
-    pub(crate) async fn callable(&self, name: &str, user: &UserId) -> Result<Callable, Error> {
+    pub(crate) async fn callable(&self, name: &str, caller: &Principal) -> Result<Callable, Error> {
         let unknown = || Error::NoSuchFunction(name.to_owned());
         let named = Named::parse(name).ok_or_else(unknown)?;
         if let Some(row) = db::built_in(&self.store, named.name.to_owned()).await? {
             let meant = named.admits(&row.info.function);
             return meant.then_some(Callable { info: row.info, nodes: row.nodes, code: None }).ok_or_else(unknown);
         }
-        let (number, version) = self.version(&named, user).await?.ok_or_else(unknown)?;
+        let Usable { permit, number, version } = self.version(&named, caller).await?.ok_or_else(unknown)?;
         if version.disabled {
             return Err(Error::Disabled(name.to_owned()));
         }
         let runtime = self.runtime(version.declaration.language).await?;
         let function = version.reference(named.name, number, runtime.digest);
-        Ok(Callable { info: version.info(function), nodes: runtime.nodes, code: Some(version.code(runtime.digest)) })
+        let (info, code) = (version.info(&permit, function), version.code(&permit, runtime.digest));
+        Ok(Callable { info, nodes: runtime.nodes, code: Some(code) })
     }
 
-    async fn version(&self, named: &Named<'_>, user: &UserId) -> Result<Option<(u32, Version)>, Error> {
-        Ok(db::version(&self.store, named.name.to_owned(), named.version, user.clone()).await?)
+    async fn version(&self, named: &Named<'_>, caller: &Principal) -> Result<Option<Usable>, Error> {
+        Ok(db::version(&self.store, named.name.to_owned(), named.version, caller.clone()).await?)
     }
 
     async fn runtime(&self, language: Language) -> Result<Runs, Error> {
@@ -59,14 +60,14 @@ impl Tms {
     ) -> Result<RegisteredFunction, Error> {
         function::check(&asked)?;
         let (name, language) = (asked.function_name.clone(), asked.declaration.language);
-        db::check_name(&self.store, name.clone(), author.user().clone()).await?;
+        db::check_name(&self.store, name.clone(), author.clone()).await?;
         // Before the first node said which names are built-ins', nobody can have one.
         let runtime = self.runtime(language).await?.digest;
         self.check_readers(&asked.allow).await?;
         let hold = TaskId::from_random(crypto::random::bytes());
         let code = self.hold_code(&hold, author.user(), &asked).await?;
         let version = Version::new(asked, code, hold.clone(), now);
-        let number = match db::add_version(&self.store, name.clone(), version.clone()).await {
+        let number = match db::add_version(&self.store, name.clone(), version.clone(), author.clone()).await {
             Ok(number) => number,
             Err(error) => {
                 self.let_go(&hold).await;
@@ -112,10 +113,10 @@ impl Tms {
             let meant = named.admits(&row.info.function).then(|| function::details(row.info));
             return Ok(FoundFunction { function_info: meant.ok_or_else(unknown)? });
         }
-        let (number, version) = self.version(&named, principal.user()).await?.ok_or_else(unknown)?;
+        let Usable { permit, number, version } = self.version(&named, principal).await?.ok_or_else(unknown)?;
         let runtime = self.known_runtime(version.declaration.language).await?;
         let function = version.reference(named.name, number, runtime);
-        Ok(FoundFunction { function_info: version.details(function, runtime, principal.user()) })
+        Ok(FoundFunction { function_info: version.details(&permit, function, runtime) })
     }
 
     /// The interpreter that runs a language now, if one does.
@@ -131,14 +132,15 @@ impl Tms {
         cursor: Option<String>,
     ) -> Result<FunctionList, Error> {
         let limit = page_limit(limit)?;
-        let (page, next_cursor) = db::list(&self.store, principal.user().clone(), cursor, limit).await?;
+        let (page, next_cursor) = db::list(&self.store, principal.clone(), cursor, limit).await?;
         let mut list = Vec::with_capacity(page.len());
         for (name, found) in page {
             list.push(match found {
                 db::Listed::BuiltIn(info) => function::listed(info),
-                db::Listed::Users(number, version) => {
+                db::Listed::Users(found) => {
+                    let Usable { permit, number, version } = *found;
                     let runtime = self.known_runtime(version.declaration.language).await?;
-                    version.listed(version.reference(&name, number, runtime))
+                    version.listed(&permit, version.reference(&name, number, runtime))
                 }
             });
         }
@@ -151,7 +153,7 @@ impl Tms {
         if db::built_in(&self.store, name.to_owned()).await?.is_some() {
             return Err(Error::NotTheAuthor(name.to_owned()));
         }
-        let versions = db::disable(&self.store, name.to_owned(), version, principal.user().clone()).await?;
+        let versions = db::disable(&self.store, name.to_owned(), version, principal.clone()).await?;
         Ok(DisabledFunction { success: true, versions })
     }
 }

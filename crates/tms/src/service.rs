@@ -146,7 +146,7 @@ impl Tms {
         create: CreateTask,
         now: UnixMillis,
     ) -> Result<CreatedTask, Error> {
-        let found = self.callable(&create.function_name, creator.user()).await?;
+        let found = self.callable(&create.function_name, creator).await?;
         self.check_counts(&create.collaborator_list, &create.files)?;
         check_new(&found.info, creator.user(), &create.collaborator_list, create.files.len())?;
         self.check_users(&create.collaborator_list).await?;

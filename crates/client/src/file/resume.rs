@@ -32,6 +32,11 @@ pub(crate) struct Unfinished {
 }
 
 impl Unfinished {
+    /// What [`Slot::keep`] wrote; none when it is anything else.
+    pub(crate) fn from_json(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
     /// The header, if it is one.
     pub(crate) fn header(&self) -> Option<Header> {
         Header::parse(&parse_hex(&self.header).ok()?).ok()
@@ -80,7 +85,7 @@ impl Memory {
 impl Slot {
     /// What is remembered here of this very source.
     pub(crate) fn recall(&self, source: Stamp) -> Option<Unfinished> {
-        let kept: Unfinished = serde_json::from_slice(&fs::read(&self.0).ok()?).ok()?;
+        let kept = Unfinished::from_json(&fs::read(&self.0).ok()?)?;
         (kept.source == source).then_some(kept)
     }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::parse::parse;
 use super::*;
 use crate::blocks::BLOCK_BYTES;
-use crate::check::{check, fails, refused};
+use crate::check::{check, check_failures_and_stops, fails, refused};
 use crate::lines::LINE_BYTES;
 
 fn check_join(inputs: &[&[u8]], lines: &str) {
@@ -237,4 +237,30 @@ fn too_little_memory_and_full_scratch_are_said() {
     assert_eq!(run(&tiny), "the function needs more memory than the limit of 1000 bytes");
     let narrow = Limits { memory: 2 << 20, scratch: 1000, ..Limits::default() };
     assert_eq!(run(&narrow), "the function needs more scratch space than the limit of 1000 bytes");
+}
+
+/// Two files that have half of their identities in common.
+fn large() -> [Vec<u8>; 2] {
+    [0..40_000, 20_000..60_000].map(|range: std::ops::Range<u32>| {
+        range.map(|at| format!("identity {at} : {at}\n")).collect::<String>().into_bytes()
+    })
+}
+
+/// Under 2 MiB, everything spills: lines, sums and merged runs.
+fn spilling() -> Limits {
+    Limits { memory: 2 << 20, threads: std::num::NonZeroUsize::new(2).unwrap(), ..Limits::default() }
+}
+
+#[test]
+fn failures_and_stops_end_every_phase() {
+    check_failures_and_stops(&PrivateJoinAndCompute, &large(), &spilling());
+}
+
+#[test]
+fn time_ends_a_run() {
+    let late = Limits { wall: std::time::Duration::from_millis(5), ..spilling() };
+    let mut files = MemoryFiles::new(large());
+    let ran = executor::run(&PrivateJoinAndCompute, None, &mut files, &late, &StopSignal::new());
+    assert!(matches!(ran, Err(Failure::Stopped(_))), "{ran:?}");
+    assert!(files.into_outputs().is_empty());
 }

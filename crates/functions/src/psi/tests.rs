@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::plan::Windows;
 use super::*;
-use crate::check::{check, fails, refused};
+use crate::check::{check, check_failures_and_stops, fails, refused};
 
 /// A file of one record per number.
 fn file(records: &[u16]) -> Vec<u8> {
@@ -199,71 +199,12 @@ fn a_full_scratch_space_is_named() {
     assert_eq!(failed.to_string(), "the function needs more scratch space than the limit of 10000 bytes");
 }
 
-/// Scratch that fails, or raises a stop signal, at one of its calls.
-struct Fragile {
-    held: executor::memory::MemoryScratch,
-    calls: std::sync::atomic::AtomicUsize,
-    fails_at: usize,
-    stop: Option<StopSignal>,
-}
-
-impl Fragile {
-    fn call(&self) -> std::io::Result<()> {
-        let call = self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        match &self.stop {
-            Some(stop) if call == self.fails_at => stop.stop("the test"),
-            None if call == self.fails_at => return Err(std::io::ErrorKind::StorageFull.into()),
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-impl executor::Scratch for Fragile {
-    fn append(&self, block: &[u8]) -> std::io::Result<u64> {
-        self.call()?;
-        self.held.append(block)
-    }
-
-    fn read(&self, position: u64, block: &mut [u8]) -> std::io::Result<()> {
-        self.call()?;
-        self.held.read(position, block)
-    }
-}
-
 /// In every phase of a run that spills: a failure of the scratch space comes out as it is, a stop signal stops it.
 #[test]
 fn failures_and_stops_end_every_phase() {
     let files: [Vec<u16>; 2] = [(0..25_000).collect(), (10_000..35_000).collect()];
-    let run = |fails_at: usize, stopping: bool| {
-        let stop = StopSignal::new();
-        let fragile = std::sync::Arc::new(Fragile {
-            held: Default::default(),
-            calls: Default::default(),
-            fails_at,
-            stop: stopping.then(|| stop.clone()),
-        });
-        let mut lent = MemoryFiles::new(files.iter().map(|records| file(records))).with_scratch(fragile.clone());
-        let ran = executor::run(&Psi, None, &mut lent, &limits(1 << 19, 2), &stop).map(|outcome| outcome.result);
-        (ran, fragile.calls.load(std::sync::atomic::Ordering::Relaxed))
-    };
-    let (ran, calls) = run(usize::MAX, false);
-    assert!(ran.is_ok() && calls > 30, "{calls}");
-    for fails_at in (0..calls - 10).step_by(calls / 12) {
-        // Which chunks spill depends on the run's key, so a run may end before it makes that many calls.
-        let (failed, made) = run(fails_at, false);
-        let reached = made > fails_at;
-        assert!(
-            if reached { matches!(failed, Err(Failure::Stream(_))) } else { failed.is_ok() },
-            "{fails_at} of {made}"
-        );
-        let (stopped, made) = run(fails_at, true);
-        let reached = made > fails_at;
-        assert!(
-            if reached { matches!(stopped, Err(Failure::Stopped(_))) } else { stopped.is_ok() },
-            "{fails_at} of {made}"
-        );
-    }
+    let inputs = files.map(|records| file(&records));
+    check_failures_and_stops(&Psi, &inputs, &limits(1 << 19, 2));
 }
 
 #[test]

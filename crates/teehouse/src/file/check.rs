@@ -176,6 +176,26 @@ fn is_parquet(path: &Path, file: &File) -> Result<bool, Mismatch> {
     }
 }
 
+/// Looks at a stranger's table in every way there is; see [`super::fuzz::table`].
+pub(super) fn fuzz(bytes: &[u8]) {
+    use std::io::{Seek as _, Write as _};
+    if let Some(columns) = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<Columns>().ok()) {
+        assert_eq!(columns.to_string().parse().as_ref(), Ok(&columns), "columns are read as they are written");
+    }
+    drop(std::hint::black_box(serde_json::from_slice::<Columns>(bytes)));
+    let mut file = tempfile::tempfile().expect("room");
+    file.write_all(bytes).and_then(|()| file.rewind()).expect("room");
+    let is_parquet = footer::is_parquet(&file).expect("it can be read");
+    let (found, text) = match is_parquet {
+        true => (footer::columns("t", &file), true),
+        false => (rows::columns("t", bytes), std::str::from_utf8(bytes).is_ok()),
+    };
+    // Names and values that are no text are shown to people as well as they can be.
+    let Some(own) = found.ok().filter(|_| text) else { return };
+    let fits = if is_parquet { footer::check("t", &file, &own) } else { rows::check("t", bytes, &own) };
+    assert!(fits.is_ok(), "a table fits its own columns {own}: {fits:?}");
+}
+
 fn read(path: &Path) -> anyhow::Result<Columns> {
     let text =
         fs::read(path).map_err(|source| Mismatch::Read { file: path.display().to_string(), source }.complain())?;

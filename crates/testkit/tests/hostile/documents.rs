@@ -44,12 +44,28 @@ fn requests() -> Vec<(Api, Value)> {
         (Api::TmsExternal, json!({"type": "GetCheckpoint", "user_id": "u", "user_token": TOKEN})),
         (Api::TmsExternal, json!({"type": "ListLog", "user_id": "u", "user_token": TOKEN})),
         (Api::TmsExternal, json!({"type": "ProveLog", "index": 0, "user_id": "u", "user_token": TOKEN})),
+        (
+            Api::TmsExternal,
+            json!({"type": "RegisterFunction", "function_name": "f", "file_id": "f", "user_id": "u",
+                "user_token": TOKEN, "declaration": declaration()}),
+        ),
+        (Api::TmsExternal, json!({"type": "GetFunction", "function_name": "f", "user_id": "u", "user_token": TOKEN})),
+        (Api::TmsExternal, json!({"type": "ListFunctions", "user_id": "u", "user_token": TOKEN})),
+        (
+            Api::TmsExternal,
+            json!({"type": "DisableFunction", "function_name": "f", "user_id": "u", "user_token": TOKEN}),
+        ),
         (Api::TmsInternal, json!({"type": "Get", "task_id": "t"})),
         (Api::TmsInternal, json!({"type": "Update", "task_id": "t", "output_files": []})),
         (Api::TmsInternal, json!({"type": "Renew", "task_id": "t", "lease_id": "l"})),
         (Api::TmsInternal, json!({"type": "Register", "node": "127.0.0.1:1", "started": false, "functions": []})),
         (Api::FnsExternal, json!({"task_id": "t", "function_name": "echo", "task_token": TOKEN})),
     ]
+}
+
+/// What the author of a function must declare.
+fn declaration() -> Value {
+    json!({"language": "Wasm", "function_type": "Single", "payload": "Optional", "inputs": {}, "outputs": []})
 }
 
 /// What is no request of any API.
@@ -220,6 +236,7 @@ async fn huge_tokens_names_and_payloads_are_only_wrong() {
     let cluster = Cluster::start().await;
     cluster.add_user("u", "right").await;
     let huge = "ü".repeat(400_000);
+    let declaration = declaration();
     let cases = [
         (Api::TmsExternal, json!({"type": "List", "user_id": "u", "user_token": huge}), "unauthenticated"),
         (Api::TmsExternal, json!({"type": "List", "user_id": "u", "user_token": ""}), "unauthenticated"),
@@ -233,6 +250,33 @@ async fn huge_tokens_names_and_payloads_are_only_wrong() {
             json!({"type": "Create", "function_name": huge, "collaborator_list": [], "files": [], "user_id": "u",
                 "user_token": "right"}),
             "not_found",
+        ),
+        (
+            Api::TmsExternal,
+            json!({"type": "RegisterFunction", "function_name": huge, "file_id": "f", "user_id": "u",
+                "user_token": "right", "declaration": declaration}),
+            "invalid_request",
+        ),
+        (
+            Api::TmsExternal,
+            json!({"type": "RegisterFunction", "function_name": "f", "file_id": "f", "user_id": "u",
+                "user_token": "right", "declaration": declaration, "summary": huge}),
+            "invalid_request",
+        ),
+        (
+            Api::TmsExternal,
+            json!({"type": "GetFunction", "function_name": huge, "user_id": "u", "user_token": "right"}),
+            "not_found",
+        ),
+        (
+            Api::TmsExternal,
+            json!({"type": "DisableFunction", "function_name": huge, "user_id": "u", "user_token": "right"}),
+            "not_found",
+        ),
+        (
+            Api::TmsExternal,
+            json!({"type": "ListFunctions", "user_id": "u", "user_token": "right", "limit": 1001}),
+            "invalid_request",
         ),
         (Api::FnsExternal, json!({"task_id": "t", "function_name": huge, "task_token": huge}), "not_found"),
         (

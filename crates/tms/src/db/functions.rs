@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use rpc::authn::Principal;
 use serde::{Deserialize, Serialize};
 use store::{NewestFirst, Range, Records, Store, StoreError, Table, Transaction};
 use types::digest::Digest;
@@ -11,6 +12,7 @@ use types::user::UserId;
 
 use super::INTENDED;
 use crate::Error;
+use crate::authz::{self, Permit, Register, Use};
 use crate::function::{MAX_VERSIONS, Version};
 
 /// Functions that some node offers.
@@ -55,7 +57,14 @@ pub(crate) enum Listed {
     /// A built-in.
     BuiltIn(FunctionInfo),
     /// The newest version in use of a user's function.
-    Users(u32, Box<Version>),
+    Users(Box<Usable>),
+}
+
+/// A version of a user's function that somebody may use.
+pub(crate) struct Usable {
+    pub(crate) permit: Permit<Use>,
+    pub(crate) number: u32,
+    pub(crate) version: Version,
 }
 
 /// A built-in function, by its name.
@@ -73,63 +82,74 @@ pub(crate) async fn runtime(store: &Store, language: Language) -> Result<Option<
         .await
 }
 
-/// A version of a user's function that the user may use: that one, or the newest in use, or else the newest.
+/// A version of a user's function that the caller may use: that one, or the newest in use, or else the newest.
 pub(crate) async fn version(
     store: &Store,
     name: String,
     version: Option<u32>,
-    user: UserId,
-) -> Result<Option<(u32, Version)>, StoreError> {
-    store.read(move |snapshot| find(snapshot, &name, version, &user)).await
+    caller: Principal,
+) -> Result<Option<Usable>, StoreError> {
+    store.read(move |snapshot| find(snapshot, &name, version, &caller)).await
 }
 
 fn find(
     records: &impl Records,
     name: &str,
     version: Option<u32>,
-    user: &UserId,
-) -> Result<Option<(u32, Version)>, StoreError> {
+    caller: &Principal,
+) -> Result<Option<Usable>, StoreError> {
     if records.get(&BUILT_IN_NAMES, name)?.is_some() {
         return Ok(None);
     }
+    let usable = |number: u32, version: Version| {
+        authz::use_function(caller, &version).map(|permit| Usable { permit, number, version })
+    };
     if let Some(number) = version {
         let found = records.get(&VERSIONS, (name, NewestFirst(number.into())))?;
-        return Ok(found.filter(|version| version.is_for(user)).map(|version| (number, version)));
+        return Ok(found.and_then(|version| usable(number, version)));
     }
     let all = records.scan(&VERSIONS, Range::starting_with(name), MAX_VERSIONS)?;
-    let numbered = |((_, NewestFirst(number)), version)| Some((u32::try_from(number).ok()?, version));
-    let mut usable: Vec<_> = all.into_iter().filter_map(numbered).filter(|(_, found)| found.is_for(user)).collect();
-    let at = usable.iter().position(|(_, version)| !version.disabled).unwrap_or(0);
+    let numbered = |((_, NewestFirst(number)), version)| usable(u32::try_from(number).ok()?, version);
+    let mut usable: Vec<_> = all.into_iter().filter_map(numbered).collect();
+    let at = usable.iter().position(|found| !found.version.disabled).unwrap_or(0);
     Ok((at < usable.len()).then(|| usable.swap_remove(at)))
 }
 
-/// Checks that a user may register versions under a name, before anything is held for it.
-pub(crate) async fn check_name(store: &Store, name: String, user: UserId) -> Result<(), Error> {
-    store.read(move |snapshot| next_version(snapshot, &name, &user).map(|_| ())).await
+/// Checks that the caller may register versions under a name, before anything is held for it.
+pub(crate) async fn check_name(store: &Store, name: String, caller: Principal) -> Result<(), Error> {
+    store.read(move |snapshot| next_version(snapshot, &name, &caller).map(|_| ())).await
 }
 
-fn next_version(records: &impl Records, name: &str, author: &UserId) -> Result<u32, Error> {
+/// The number that a new version gets, and the leave to add it.
+fn next_version(records: &impl Records, name: &str, caller: &Principal) -> Result<(Permit<Register>, u32), Error> {
     if records.get(&BUILT_IN_NAMES, name)?.is_some() {
         return Err(Error::NameTaken(name.to_owned()));
     }
-    match records.get(&NAMES, name)? {
-        None => Ok(1),
-        Some(row) if row.author != *author => Err(Error::NameTaken(name.to_owned())),
+    let row = records.get(&NAMES, name)?;
+    let permit = authz::register(caller, name, row.as_ref().map(|row| &row.author))?;
+    match row {
+        None => Ok((permit, 1)),
         Some(row) if row.latest as usize >= MAX_VERSIONS => {
             Err(Error::field("function_name", format!("{name} has {MAX_VERSIONS} versions, which is all there can be")))
         }
-        Some(row) => Ok(row.latest + 1),
+        Some(row) => Ok((permit, row.latest + 1)),
     }
 }
 
-/// Adds a version; its number.
-pub(crate) async fn add_version(store: &Store, name: String, version: Version) -> Result<u32, Error> {
+/// Adds a version of the caller's; its number.
+pub(crate) async fn add_version(
+    store: &Store,
+    name: String,
+    version: Version,
+    caller: Principal,
+) -> Result<u32, Error> {
     store
         .write(move |tx| {
-            let (author, number) = (version.author.clone(), next_version(tx, &name, &version.author)?);
+            let (permit, number) = next_version(tx, &name, &caller)?;
+            let author = permit.user();
             tx.insert(&NAMES, name.as_str(), &NameRow { author: author.clone(), latest: number })?;
             tx.insert(&VERSIONS, (name.as_str(), NewestFirst(number.into())), &version)?;
-            let readers = version.allow.iter().chain([&author]).map(UserId::as_str);
+            let readers = version.allow.iter().chain([author]).map(UserId::as_str);
             for reader in readers.chain(version.public.then_some(EVERYBODY)) {
                 tx.insert(&READERS, (reader, name.as_str()), &())?;
             }
@@ -144,16 +164,12 @@ pub(crate) async fn disable(
     store: &Store,
     name: String,
     version: Option<u32>,
-    user: UserId,
+    caller: Principal,
 ) -> Result<Vec<u32>, Error> {
     store
         .write(move |tx| {
-            if find(tx, &name, version, &user)?.is_none() {
-                return Err(Error::NoSuchFunction(name.clone()));
-            }
-            if tx.get(&NAMES, name.as_str())?.is_none_or(|row| row.author != user) {
-                return Err(Error::NotTheAuthor(name.clone()));
-            }
+            let found = find(tx, &name, version, &caller)?.ok_or_else(|| Error::NoSuchFunction(name.clone()))?;
+            authz::disable(&caller, &name, &found.version.author)?;
             let rows = tx.scan(&VERSIONS, Range::starting_with(name.as_str()), MAX_VERSIONS)?;
             let mut numbers = Vec::new();
             for ((_, number), row) in rows {
@@ -169,17 +185,17 @@ pub(crate) async fn disable(
         .await
 }
 
-/// One page of what a user may use, by name, and the name where the next one begins.
+/// One page of what the caller may use, by name, and the name where the next one begins.
 pub(crate) async fn list(
     store: &Store,
-    user: UserId,
+    caller: Principal,
     after: Option<String>,
     limit: usize,
 ) -> Result<(Vec<(String, Listed)>, Option<String>), StoreError> {
     store
         .read(move |snapshot| {
             let mut names = BTreeMap::new();
-            for reader in [EVERYBODY, user.as_str()] {
+            for reader in [EVERYBODY, caller.user().as_str()] {
                 let mut range = Range::starting_with(reader);
                 if let Some(name) = &after {
                     range = range.after((reader, name.as_str()));
@@ -197,9 +213,9 @@ pub(crate) async fn list(
             for (name, row) in names.into_iter().take(limit) {
                 let found = match row {
                     Some(row) => Some(Listed::BuiltIn(row.info)),
-                    None => find(snapshot, &name, None, &user)?
-                        .filter(|(_, version)| !version.disabled)
-                        .map(|(number, version)| Listed::Users(number, Box::new(version))),
+                    None => find(snapshot, &name, None, &caller)?
+                        .filter(|found| !found.version.disabled)
+                        .map(|found| Listed::Users(Box::new(found))),
                 };
                 last = Some(name.clone());
                 page.extend(found.map(|found| (name, found)));

@@ -107,26 +107,29 @@ fn redact(message: &str) -> String {
 }
 
 fn name_field(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let reason = shorten_unknown(redact(&error.inner().to_string()));
-    match error.path().to_string().as_str() {
-        // Missing and unknown fields are named by the reason itself.
+    let (reason, path) = (redact(&error.inner().to_string()), error.path().to_string());
+    // A missing field is named by the reason itself, and an unknown one too; the path is that of what it would be in.
+    let (reason, path) = match unknown(&reason) {
+        Some((name, rest)) => {
+            let parent = path.strip_suffix(name).and_then(|path| path.strip_suffix('.'));
+            let parent = parent.filter(|path| !path.is_empty()).unwrap_or(".");
+            (format!("{UNKNOWN}{}{rest}", shorten(name)), parent)
+        }
+        None => (reason, path.as_str()),
+    };
+    match path {
         "." => reason,
-        _ if reason.starts_with("unknown field") || reason.starts_with("missing field") => reason,
         path => format!("field `{}`: {reason}", shorten(path)),
     }
 }
 
-/// An unknown field's name is the client's own text and is cut like a path.
-fn shorten_unknown(reason: String) -> String {
-    const HEAD: &str = "unknown field `";
-    let name = reason.strip_prefix(HEAD).and_then(|rest| {
-        let end = rest.rfind("`, expected ").or_else(|| rest.rfind("`, there are no fields"))?;
-        Some((&rest[..end], &rest[end..]))
-    });
-    match name {
-        Some((name, rest)) => format!("{HEAD}{}{rest}", shorten(name)),
-        None => reason,
-    }
+const UNKNOWN: &str = "unknown field `";
+
+/// The name of an unknown field, which is the client's own text and is cut like a path, and what follows it.
+fn unknown(reason: &str) -> Option<(&str, &str)> {
+    let rest = reason.strip_prefix(UNKNOWN)?;
+    let end = rest.rfind("`, expected ").or_else(|| rest.rfind("`, there are no fields"))?;
+    Some((&rest[..end], &rest[end..]))
 }
 
 /// A path holds the client's own keys at most; long ones are cut.
@@ -257,6 +260,30 @@ mod tests {
             r#"{"type":"Update","task_id":"t","output_files":[],"status":"a `secret`, \"quoted\""}"#,
             "field `status`: unknown variant …, expected one of `Created`, `Ready`, `Running`, `Finished`, `Failed`",
         );
+    }
+
+    #[test]
+    fn a_field_inside_another_is_named_with_it() {
+        let register = |declaration: &str| {
+            format!(
+                r#"{{"type":"RegisterFunction","function_name":"f","file_id":"f","declaration":{declaration},
+                    "user_id":"u","user_token":"t"}}"#
+            )
+        };
+        let rest = r#""function_type":"Single","payload":"Optional","outputs":[]"#;
+        for (declaration, expected) in [
+            ("{}".to_owned(), "field `declaration`: missing field `language`"),
+            (
+                format!(r#"{{"language":"Wasm",{rest},"inputs":{{"mix":1}}}}"#),
+                "field `declaration.inputs`: unknown field `mix`, expected one of `min`, `max`, `from_every_party`",
+            ),
+            (
+                format!(r#"{{"language":"Wasm",{rest},"inputs":{{"min":-1}}}}"#),
+                "field `declaration.inputs.min`: invalid value: integer …, expected usize",
+            ),
+        ] {
+            check_refused::<tms_external::Request>(&register(&declaration), expected);
+        }
     }
 
     #[test]
