@@ -224,8 +224,11 @@ async fn files_by_policy() {
     insta::assert_snapshot!("files_by_policy", table.0);
 }
 
+/// What makes a request of another.
+type Fill = fn(&mut Value);
+
 /// Functions by whom they are for. Each principal meets its own of those that can change.
-const FUNCTIONS: [(&str, fn(&mut Value)); 4] = [
+const FUNCTIONS: [(&str, Fill); 4] = [
     ("private", |_| ()),
     ("shared", |register| register["allow"] = json!(["collaborator", "disabled"])),
     ("public", |register| register["public"] = json!(true)),
