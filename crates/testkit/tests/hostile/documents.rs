@@ -46,11 +46,6 @@ fn requests() -> Vec<(Api, Value)> {
         (Api::TmsExternal, json!({"type": "ProveLog", "index": 0, "user_id": "u", "user_token": TOKEN})),
         (Api::TmsInternal, json!({"type": "Get", "task_id": "t"})),
         (Api::TmsInternal, json!({"type": "Update", "task_id": "t", "output_files": []})),
-        (
-            Api::TmsInternal,
-            json!({"type": "Record", "record_id": "r", "at_ms": 1, "concerns": ["u"],
-                "event": {"type": "FileErased", "file_id": "f", "user_id": "u"}}),
-        ),
         (Api::TmsInternal, json!({"type": "Renew", "task_id": "t", "lease_id": "l"})),
         (Api::TmsInternal, json!({"type": "Register", "node": "127.0.0.1:1", "started": false, "functions": []})),
         (Api::FnsExternal, json!({"task_id": "t", "function_name": "echo", "task_token": TOKEN})),
