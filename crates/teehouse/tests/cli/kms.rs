@@ -132,7 +132,7 @@ async fn a_house_of_an_earlier_version_serves_on() {
         fs::remove_file(stopped.data(name)).expect("a file");
     }
     let kms = kms::Kms::open(&stopped.house.data_dir(), &crypto::SealingKey::from_bytes(key)).expect("a new store");
-    kms.create().await.expect("a key");
+    kms.create(None).await.expect("a key");
     kms.close().await;
     // The file's own key went with the store; a new file shows that the house works.
     stopped.house.serve_again();
