@@ -144,6 +144,15 @@ fn main() {
     let payload = manifest();
     write("manifest", 0, &payload);
     write("manifest", 1, &signed(payload));
+    let house = "house".parse().expect("a name");
+    let pair = crypto::sign::Ed25519KeyPair::from_seed(&[7; 32]);
+    let checkpoint = consent::log::checkpoint::Checkpoint { size: 17, root: [5; 32] }.text(&house);
+    let name = consent::log::checkpoint::origin(&house);
+    let note = consent::log::note::write(&checkpoint, &name, &pair.public_key(), &pair.sign(checkpoint.as_bytes()));
+    write("checkpoint", 0, checkpoint.as_bytes());
+    write("checkpoint", 1, note.as_bytes());
+    write("log_entry", 0, &log_entry());
+    write("log_proof", 0, &[[63, 41, 3, 77, 0, 0, 0, 0].as_slice(), &[9; 96]].concat());
     write("manifest", 2, include_bytes!("../../crates/attest/tests/data/manifest/house.manifest.json"));
     for (number, evidence) in snp().into_iter().enumerate() {
         write("snp", number, &evidence);
@@ -212,6 +221,22 @@ fn framed(body: &[u8]) -> Vec<u8> {
 
 fn auditor() -> AuditorSecret {
     AuditorSecret::from_pem(include_str!("../simulated-root.pem")).expect("the seeds' key")
+}
+
+/// An entry of the log about a task of two parties.
+fn log_entry() -> Vec<u8> {
+    let user = |name: &str| name.parse::<types::user::UserId>().expect("a name");
+    let link = types::digest::Digest::new([0xcd; 32]);
+    let event = types::log::Event::Created {
+        task_id: "5ef0cfc7-11e9-445a-8c46-23790ea86819".parse().expect("an id"),
+        manifest: Some(types::digest::Digest::new([0xab; 32])),
+        user_id: user("alice"),
+        approved: true,
+        function_name: "psi".to_owned(),
+    };
+    let (at, salt) = (UnixMillis(1_795_435_200_000), types::log::Salt([1; 16]));
+    let entry = consent::log::entry::new(at, salt, [(user("alice"), Some(link)), (user("bob"), None)], event);
+    consent::log::entry::to_bytes(&entry).expect("small numbers")
 }
 
 /// The payload of a manifest that accepts something.

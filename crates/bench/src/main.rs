@@ -17,6 +17,7 @@ mod kept;
 mod kms;
 mod list;
 mod load;
+mod log;
 mod machine;
 mod options;
 mod parties;
@@ -62,6 +63,7 @@ async fn run(name: Name, options: &Options, report: &mut Report) -> anyhow::Resu
         Name::Seal => seal::run(report),
         Name::Transfer => transfer::run(report).await,
         Name::List => list::run(report, options.tasks).await,
+        Name::Log => log::run(report, options.entries).await,
         Name::Store => store_open::run(report, options.records).await,
         Name::Footprint => footprint::run(report),
         Name::Wasm => wasm::run(report).await,

@@ -21,6 +21,7 @@ Names:
     seal         1 GiB in chunks, sealed and opened, beside AEAD, SHA-256, rage and openssl
     transfer     1 GiB over the network beside a bare rustls stream, memory, 100,000 small files
     list         one page of a user's list, with a thousand and --tasks tasks in the store
+    log          appending, checkpoint and proofs of a log of a thousand and --entries entries
     store        opening a store of --records records after SIGKILL
     footprint    the release binary's size and an idle server's memory
     wasm         users' functions beside echo; compiling once
@@ -32,6 +33,7 @@ Options:
     --json           figures as one JSON document
     --tasks N        for `list` (default 1000000)
     --records N      for `store` (default 1000000)
+    --entries N      for `log` (default 10000000)
     --help
 ";
 
@@ -47,6 +49,7 @@ pub(crate) enum Name {
     Seal,
     Transfer,
     List,
+    Log,
     Store,
     Footprint,
     Wasm,
@@ -55,7 +58,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    const ALL: [Name; 14] = [
+    const ALL: [Name; 15] = [
         Name::Echo,
         Name::Kms,
         Name::Handshake,
@@ -65,6 +68,7 @@ impl Name {
         Name::Seal,
         Name::Transfer,
         Name::List,
+        Name::Log,
         Name::Store,
         Name::Footprint,
         Name::Wasm,
@@ -83,6 +87,7 @@ impl Name {
             Name::Seal => "seal",
             Name::Transfer => "transfer",
             Name::List => "list",
+            Name::Log => "log",
             Name::Store => "store",
             Name::Footprint => "footprint",
             Name::Wasm => "wasm",
@@ -115,6 +120,7 @@ pub(crate) struct Options {
     pub(crate) json: bool,
     pub(crate) tasks: u64,
     pub(crate) records: u64,
+    pub(crate) entries: u64,
     /// Set in the process that `store` starts in order to kill it: where to make a store.
     pub(crate) fill: Option<PathBuf>,
     /// Set in the processes that `psi` starts: their case.
@@ -127,8 +133,15 @@ impl Options {
         use lexopt::Arg::{Long, Value};
         use lexopt::ValueExt as _;
         const MILLION: u64 = 1_000_000;
-        let mut options =
-            Options { names: Vec::new(), json: false, tasks: MILLION, records: MILLION, fill: None, psi: None };
+        let mut options = Options {
+            names: Vec::new(),
+            json: false,
+            tasks: MILLION,
+            records: MILLION,
+            entries: 10 * MILLION,
+            fill: None,
+            psi: None,
+        };
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
@@ -136,6 +149,7 @@ impl Options {
                 Value(name) => options.names.push(name.parse()?),
                 Long("json") => options.json = true,
                 Long("tasks") => options.tasks = parser.value()?.parse()?,
+                Long("entries") => options.entries = parser.value()?.parse()?,
                 Long("records") => options.records = parser.value()?.parse()?,
                 Long("fill") => options.fill = Some(parser.value()?.into()),
                 Long("psi") => options.psi = Some(parser.value()?.parse()?),

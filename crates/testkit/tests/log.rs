@@ -9,13 +9,17 @@ use std::path::PathBuf;
 use client::{LogError, Teehouse, Transfers};
 use consent::log::reader::Suspicion;
 use crypto::hash::{hex, parse_hex};
+use rpc::protocol::TmsInternal;
 use serde_json::json;
 use store::{Options, Records as _, Store, StoreError, Table};
 use tempfile::TempDir;
 use testkit::Cluster;
 use types::digest::Digest;
+use types::error::ErrorCode;
 use types::id::TaskId;
+use types::log::Event;
 use types::service::{Api, Role};
+use types::wire::tms_internal::{RecordEvent, Response};
 
 /// The tms's tables, as `tms::log` declares them.
 const ENTRIES: Table<u64, String> = Table::new("log entries");
@@ -178,13 +182,11 @@ async fn every_changed_byte_of_an_answer_is_refused() {
             assert!(consent::log::reader::included(&accepted.checkpoint, &forged).is_err());
         }
     }
-    for (at, _) in head.checkpoint.char_indices() {
+    for (at, was) in head.checkpoint.char_indices() {
         let mut forged = head.clone();
-        let other = if &forged.checkpoint[at..=at] == "A" { "B" } else { "A" };
-        if forged.checkpoint.is_char_boundary(at + 1) {
-            forged.checkpoint.replace_range(at..=at, other);
-            assert!(consent::log::reader::accept(None, &house, &forged).is_err(), "character {at}");
-        }
+        let other = if was == 'A' { "B" } else { "A" };
+        forged.checkpoint.replace_range(at..at + was.len_utf8(), other);
+        assert!(consent::log::reader::accept(None, &house, &forged).is_err(), "character {at}");
     }
     scene.cluster.stop().await;
 }
@@ -231,6 +233,40 @@ async fn others_entries_do_not_exist() {
     assert_eq!(mine["entry"]["index"], 1, "{mine}");
     let task: serde_json::Value = bob.ask(Api::TmsExternal, json!({"type": "ListLog"})).await;
     assert_eq!((&task["list"], task.get("next_cursor")), (&json!([]), None));
+    scene.cluster.stop().await;
+}
+
+/// The tdfs tells what happened to files and users, and no more; a function node tells nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn services_record_what_they_decide_alone_and_once() {
+    let scene = Scene::set().await;
+    let (address, now) = (scene.cluster.address(Api::TmsInternal).to_string(), types::time::UnixMillis::now());
+    let client = |role| {
+        rpc::Client::<TmsInternal>::remote(scene.cluster.connector(Api::TmsInternal, Some(role)), address.clone())
+    };
+    let record = |id: &str, event: Event| RecordEvent {
+        record_id: id.parse().expect("an id"),
+        at_ms: now,
+        concerns: vec!["alice".parse().expect("a name")],
+        event,
+    };
+    let erased =
+        || Event::FileErased { file_id: "f".parse().expect("an id"), user_id: "alice".parse().expect("a name") };
+    for _ in 0..2 {
+        match client(Role::Tdfs).call(record("once", erased())).await {
+            Ok(Response::Record(recorded)) => assert_eq!(recorded.index, 3),
+            other => panic!("not recorded: {other:?}"),
+        }
+    }
+    let ready = Event::Ready { task_id: "t".parse().expect("an id"), manifest: None };
+    for (role, event) in [(Role::Tdfs, ready), (Role::Fns, erased())] {
+        let refused = client(role).call(record("never", event)).await;
+        let code = refused.as_ref().err().and_then(|error| error.refusal()).map(|reply| reply.code);
+        assert_eq!(code, Some(ErrorCode::PermissionDenied), "{refused:?}");
+    }
+    let crowd = RecordEvent { concerns: Vec::new(), ..record("never", erased()) };
+    assert!(client(Role::Kms).call(crowd).await.is_err());
+    assert_eq!(scene.read().await.expect("one history"), [0, 1, 2, 3]);
     scene.cluster.stop().await;
 }
 

@@ -83,15 +83,15 @@ impl Service for External {
             }
             Request::GetCheckpoint(get) => {
                 authenticate(&*tms.identity, get.user_id, &get.user_token).await?;
-                Ok(Response::GetCheckpoint(FoundCheckpoint { head: tms.log_head(get.from).await? }))
+                Ok(Response::GetCheckpoint(FoundCheckpoint { head: tms.log().head(get.from).await? }))
             }
             Request::ListLog(list) => {
                 let caller = authenticate(&*tms.identity, list.user_id.clone(), &list.user_token).await?;
-                Ok(Response::ListLog(tms.list_log(&caller, list).await?))
+                Ok(Response::ListLog(tms.log().list(caller.user().clone(), list).await?))
             }
             Request::ProveLog(prove) => {
                 let caller = authenticate(&*tms.identity, prove.user_id, &prove.user_token).await?;
-                Ok(Response::ProveLog(tms.log_entry(&caller, prove.index, prove.from).await?))
+                Ok(Response::ProveLog(tms.log().entry(caller.user().clone(), prove.index, prove.from).await?))
             }
         }
     }
@@ -133,6 +133,7 @@ impl Service for Internal {
                 Ok(Response::Update(Updated { success: tms.update(update, trust, ctx.now).await? }))
             }
             Request::Release(release) => Ok(Response::Release(tms.released(&release).await?)),
+            Request::Record(record) => Ok(Response::Record(tms.record(ctx.peer.role(), record).await?)),
             Request::Renew(renew) => Ok(Response::Renew(Updated { success: tms.renew(&renew) })),
             Request::Register(register) => {
                 tms.register(register).await?;
@@ -146,6 +147,8 @@ impl Service for Internal {
 fn check_role(request: &internal::Request, role: Option<Role>) -> Result<(), Error> {
     let releases = matches!(request, internal::Request::Release(_));
     match role {
+        // What each may record, is decided with the event.
+        _ if matches!(request, internal::Request::Record(_)) => Ok(()),
         Some(Role::Kms) if releases => Ok(()),
         Some(Role::Fns) if !releases => Ok(()),
         Some(role) => Err(Error::OtherRole(role)),

@@ -158,7 +158,9 @@ impl Fault for Error {
             | Error::Unsigned
             | Error::Signature(_)
             | Error::OtherRole(_) => ErrorCode::PermissionDenied,
-            Error::OtherManifest(_) | Error::NamesNone(_) | Error::TooLate(_) => ErrorCode::PreconditionFailed,
+            Error::OtherManifest(_) | Error::NamesNone(_) | Error::TooLate(_) | Error::LogDamaged => {
+                ErrorCode::PreconditionFailed
+            }
             Error::EndedAlready { .. } | Error::NoReceipt { .. } => ErrorCode::Conflict,
             Error::NotApprovable { .. } | Error::ApprovedAlready(_) | Error::NameTaken(_) | Error::Disabled(_) => {
                 ErrorCode::Conflict
@@ -168,7 +170,7 @@ impl Fault for Error {
             Error::NoSuchUser(_) | Error::Field { .. } | Error::BringFirst => ErrorCode::InvalidRequest,
             Error::Unready(_) => ErrorCode::PreconditionFailed,
             Error::Tdfs(error) => error.code(),
-            Error::Store(_) | Error::Statement(_) | Error::LogDamaged => ErrorCode::Internal,
+            Error::Store(_) | Error::Statement(_) => ErrorCode::Internal,
         }
     }
 

@@ -24,5 +24,6 @@ pub mod task;
 
 pub use api::{External, Internal};
 pub use error::{Error, OpenError};
+pub use log::Log;
 pub use service::{Settings, Tms};
 pub use start::{Neighbour, StartError, start};

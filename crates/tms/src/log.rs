@@ -6,6 +6,7 @@
 //! log head      –                → the size, and the hashes of the subtrees that the tree consists of
 //! log readers   user, index      → the entry's task: what concerns a user
 //! log chains    user             → the link of the user's last entry
+//! log records   id               → the index of an entry that another service sent under this id
 //! ```
 //!
 //! The head alone gives the root, and a new leaf needs nothing else. So an append reads one record and a checkpoint
@@ -16,10 +17,12 @@
 mod append;
 mod events;
 mod read;
+mod record;
 mod service;
 
 pub(crate) use append::{Pending, append};
 pub(crate) use events::of_change;
+pub use service::Log;
 
 use consent::log::tree::{self, Hash, Nodes};
 use serde::{Deserialize, Serialize};

@@ -52,7 +52,7 @@ impl Tms {
     /// An entry of the log, with the proof that a checkpoint of now has it.
     async fn logged(&self, index: Option<u64>) -> Result<Option<LogReceipt>, Error> {
         let Some(index) = index else { return Ok(None) };
-        let (head, proven) = self.proven_entry(index).await?;
+        let (head, proven) = self.log().proven_entry(index).await?;
         Ok(Some(LogReceipt { index, entry: proven.entry, proof: proven.proof, checkpoint: head.checkpoint }))
     }
 

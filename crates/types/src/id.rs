@@ -78,6 +78,8 @@ ids! {
     KeyId;
     /// Names one function node's lease of one task.
     LeaseId;
+    /// Names one event that a service tells the tms's log.
+    RecordId;
     /// Names one request, in its answer's errors and in the log.
     RequestId;
 }

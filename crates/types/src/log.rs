@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::bytes::Base64;
 use crate::consent::ApprovedBy;
@@ -48,7 +49,8 @@ pub struct Concern {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = LogEvent)]
 #[serde(tag = "type", deny_unknown_fields)]
 pub enum Event {
     /// A task was created.
@@ -117,6 +119,7 @@ pub enum Event {
         lease_id: Option<LeaseId>,
         /// The node, where it said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<String>)]
         node: Option<SocketAddr>,
         /// How far the node's platform is to be trusted.
         trust: TrustLevel,
@@ -206,7 +209,7 @@ pub enum Event {
 }
 
 /// How an operator changed a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UserChange {
     /// The user was added.

@@ -120,7 +120,7 @@ impl Api {
     pub const fn callers(self) -> Callers {
         match self {
             Api::TmsExternal | Api::FnsExternal | Api::TdfsExternal => Callers::Anyone,
-            Api::TmsInternal => Callers::Services(&[Role::Fns, Role::Kms]),
+            Api::TmsInternal => Callers::Services(&[Role::Fns, Role::Kms, Role::Tdfs]),
             Api::Kms => Callers::Services(&[Role::Tdfs, Role::Fns]),
             Api::Enrolment => Callers::Newcomers,
             Api::TdfsInternal => Callers::Services(&[Role::Tms, Role::Fns]),

@@ -302,9 +302,12 @@ async fn service_ports_refuse_every_certificate_but_a_callers() {
             attesting::attest(&mut stream, &good).await.expect("attested");
             wire::send(&mut stream, stranger(api)).await.expect("sent");
             let answer = soon(wire::receive(&mut stream)).await.expect("an answer").to_string();
-            // The kms has one question to ask there, and it is another.
-            let others = (api, *caller) == (Api::TmsInternal, Role::Kms);
-            check_error(answer.as_bytes(), if others { "permission_denied" } else { strangers_answer(api) });
+            // Only function nodes may ask the tms for tasks.
+            let code = match (api, caller) {
+                (Api::TmsInternal, Role::Kms | Role::Tdfs) => "permission_denied",
+                _ => strangers_answer(api),
+            };
+            check_error(answer.as_bytes(), code);
         }
     }
     tokio::join!(cluster.stop(), other.stop());

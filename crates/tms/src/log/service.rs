@@ -1,19 +1,57 @@
-//! What the tms answers about its log.
+//! What the log is asked: its head, what concerns a user, and to take events.
+
+use std::sync::Arc;
 
 use consent::log::checkpoint::Checkpoint;
-use rpc::authn::Principal;
+use consent::signing::Statements;
+use store::{Store, StoreError};
 use types::digest::Digest;
+use types::log::Event;
+use types::time::UnixMillis;
+use types::user::UserId;
 use types::wire::tms_log::{FoundEntry, ListLog, LogHead, LogPage, ProvenEntry};
 
-use super::{Head, read};
+use super::{Head, Pending, append, read};
 use crate::{Error, Tms};
 
 /// Entries on one page: each comes with a proof of up to 50 hashes.
 const PAGE: u32 = 100;
 
+/// The log over the tms's store.
+#[derive(Clone, Debug)]
+pub struct Log {
+    store: Store,
+    statements: Arc<Statements>,
+}
+
 impl Tms {
-    /// The log's head, with a proof that it extends an earlier one.
-    pub(crate) async fn log_head(&self, from: Option<u64>) -> Result<LogHead, Error> {
+    /// Its log.
+    pub(crate) fn log(&self) -> Log {
+        Log { store: self.store.clone(), statements: self.statements.clone() }
+    }
+}
+
+impl Log {
+    /// The log in a store, whose checkpoints are signed by this key.
+    pub fn new(store: Store, statements: Arc<Statements>) -> Self {
+        Log { store, statements }
+    }
+
+    /// Adds events in one commit, each for those whom it concerns.
+    ///
+    /// # Errors
+    /// When the store fails or its log was tampered with.
+    pub async fn append(&self, now: UnixMillis, events: Vec<(Vec<UserId>, Event)>) -> Result<(), Error> {
+        let pending: Vec<_> = events.into_iter().map(|(concerns, event)| Pending::new(now, concerns, event)).collect();
+        let write = self.store.write(move |tx| pending.iter().try_for_each(|pending| append(tx, pending).map(|_| ())));
+        write.await.map_err(|error: StoreError| error.into())
+    }
+
+    /// Its head, with a proof that it extends its first `from` entries.
+    ///
+    /// # Errors
+    /// When the store fails or the log's records do not fit its root.
+    pub async fn head(&self, from: Option<u64>) -> Result<LogHead, Error> {
         let read = self.store.read(move |snapshot| {
             let head = read::head(snapshot)?;
             let consistency = extends(snapshot, &head, from)?;
@@ -23,8 +61,11 @@ impl Tms {
         Ok(self.signed(&head, consistency))
     }
 
-    /// One page of the entries that concern the caller.
-    pub(crate) async fn list_log(&self, principal: &Principal, list: ListLog) -> Result<LogPage, Error> {
+    /// One page of the entries that concern a user.
+    ///
+    /// # Errors
+    /// As [`Log::head`], and when limit or cursor are out of range.
+    pub async fn list(&self, user: UserId, list: ListLog) -> Result<LogPage, Error> {
         let ListLog { limit, cursor, task_id, from, .. } = list;
         let limit = match limit.unwrap_or(PAGE) {
             limit if (1..=PAGE).contains(&limit) => limit as usize,
@@ -32,7 +73,6 @@ impl Tms {
         };
         let bad = |_| Error::field("cursor", "must be a `next_cursor` of an earlier answer");
         let after = cursor.map(|cursor| cursor.parse().map_err(bad)).transpose()?;
-        let user = principal.user().clone();
         let read = self.store.read(move |snapshot| {
             let head = read::head(snapshot)?;
             let (found, next) = read::concerning(snapshot, &user, task_id.as_ref(), after, limit)?;
@@ -45,16 +85,12 @@ impl Tms {
         Ok(LogPage { head: self.signed(&head, consistency), list, next_cursor })
     }
 
-    /// One entry that concerns the caller.
-    pub(crate) async fn log_entry(
-        &self,
-        principal: &Principal,
-        index: u64,
-        from: Option<u64>,
-    ) -> Result<FoundEntry, Error> {
-        let user = principal.user().clone();
+    /// One entry that concerns a user.
+    ///
+    /// # Errors
+    /// As [`Log::head`]. To everyone else an entry does not exist, be there one or not.
+    pub async fn entry(&self, user: UserId, index: u64, from: Option<u64>) -> Result<FoundEntry, Error> {
         let read = self.store.read(move |snapshot| {
-            // To everyone else an entry does not exist, be there one or not.
             if !read::concerns(snapshot, &user, index)? {
                 return Err(Error::NoSuchEntry(index));
             }

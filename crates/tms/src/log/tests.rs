@@ -200,6 +200,18 @@ fn a_failed_change_leaves_no_entry() {
     scene.append(3..4);
 }
 
+/// Whoever sends an event of its own repeats it until it is answered.
+#[test]
+fn an_event_that_is_sent_twice_is_one_entry() {
+    let scene = Scene::of(2);
+    let send = |id: &'static str| {
+        let write = move |tx: &mut Transaction<'_>| record::once(tx, id, &pending(9));
+        scene.store.write_blocking(write).unwrap_or_else(|error: StoreError| panic!("{error}"))
+    };
+    assert_eq!([send("a"), send("a"), send("b"), send("a"), send("b")], [2, 2, 3, 2, 3]);
+    assert_eq!(scene.head().size, 4);
+}
+
 #[test]
 fn an_entry_over_the_limit_is_refused() {
     let scene = Scene::of(0);

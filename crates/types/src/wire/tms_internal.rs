@@ -13,9 +13,11 @@ use crate::consent::{Approval, SignedStatement, TaskManifest};
 use crate::error::FailureReason;
 use crate::file::{PinnedFile, TaskFile};
 use crate::function::{Code, FunctionInfo, FunctionRef, FunctionType, Runtime};
-use crate::id::{FileId, LeaseId, TaskId};
+use crate::id::{FileId, LeaseId, RecordId, TaskId};
+use crate::log::Event;
 use crate::secret::Secret;
 use crate::task::Status;
+use crate::time::UnixMillis;
 use crate::user::UserId;
 use crate::wire::tms_external::CollaboratorStatus;
 
@@ -33,6 +35,8 @@ super::requests! {
         Register(RegisterNode),
         /// Asks what a running task may read; for the kms, which releases keys by it.
         Release(ReleaseTask),
+        /// Puts what another service did into the log.
+        Record(RecordEvent),
     }
 }
 
@@ -114,6 +118,31 @@ pub struct RegisterNode {
     pub runtimes: Vec<Runtime>,
 }
 
+/// Puts what the tdfs or the kms did into the log. Sent again with the same id, it changes nothing and is answered as
+/// the first time: whoever sends it draws the id with the change, and repeats it until it is answered.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = RecordEventRequest)]
+#[serde(deny_unknown_fields)]
+pub struct RecordEvent {
+    /// The event's own id, which its sender chose at random.
+    pub record_id: RecordId,
+    /// When it happened, in milliseconds since 1970.
+    #[schema(value_type = u64)]
+    pub at_ms: UnixMillis,
+    /// Whom it concerns: those who may read it in the log. 1 to 64.
+    pub concerns: Vec<UserId>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Where an event is in the log.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = RecordEventResponse)]
+pub struct Recorded {
+    /// The index of its entry.
+    pub index: u64,
+}
+
 /// The tms's answer to a function node.
 #[expect(clippy::large_enum_variant, reason = "an answer is made once and written at once; a box would cost more")]
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -130,6 +159,8 @@ pub enum Response {
     Register(Updated),
     /// What the task may read.
     Release(ReleasedTask),
+    /// The event is in the log.
+    Record(Recorded),
 }
 
 /// Whether a task runs, and what was agreed on.
