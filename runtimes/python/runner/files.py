@@ -10,11 +10,14 @@ OUTPUTS = "/outputs"
 OWNERS = "/outputs/owner"
 
 
-class Inputs(Sequence):
-    """The input files, in the task's order; each is opened when it is first asked for."""
+class Numbered(Sequence):
+    """The files of a folder that are named by the inputs' numbers; each is opened when it is first asked for."""
+
+    FOLDER: str
+    MODE: str
 
     def __init__(self) -> None:
-        self._files: list[BufferedReader | None] = [None] * count()
+        self._files: list[BufferedReader | BufferedWriter | None] = [None] * count()
 
     def __len__(self) -> int:
         return len(self._files)
@@ -24,26 +27,20 @@ class Inputs(Sequence):
             return [self[one] for one in range(*index.indices(len(self)))]
         place = range(len(self))[index]
         if self._files[place] is None:
-            self._files[place] = open(f"{INPUTS}/{place}", "rb")
+            self._files[place] = open(f"{self.FOLDER}/{place}", self.MODE)
         return self._files[place]
 
 
-class Owners(Sequence):
-    """One output for each input's owner; each is created when it is first asked for."""
+class Inputs(Numbered):
+    """The input files, in the task's order."""
 
-    def __init__(self) -> None:
-        self._files: list[BufferedWriter | None] = [None] * count()
+    FOLDER, MODE = INPUTS, "rb"
 
-    def __len__(self) -> int:
-        return len(self._files)
 
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
-        if self._files[place] is None:
-            self._files[place] = open(f"{OWNERS}/{place}", "wb")
-        return self._files[place]
+class Owners(Numbered):
+    """One output for each input's owner, created when it is first asked for."""
+
+    FOLDER, MODE = OWNERS, "wb"
 
 
 class Outputs:
