@@ -33,7 +33,7 @@ use types::time::UnixMillis;
 /// As in the targets.
 const NOW: UnixMillis = UnixMillis(1_795_435_200_000);
 
-const REQUESTS: [&str; 42] = [
+const REQUESTS: [&str; 53] = [
     r#"{"type":"Create"}"#,
     r#"{"type":"Get","key_id":"k"}"#,
     r#"{"type":"Delete","key_id":"k"}"#,
@@ -53,6 +53,17 @@ const REQUESTS: [&str; 42] = [
     r#"{"type":"List","user_id":"u","user_token":"t"}"#,
     r#"{"type":"Upload","file_id":"f","parts":[0,1],"received":true,"user_id":"u","user_token":"t"}"#,
     r#"{"type":"CompleteUpload","file_id":"f","sha256":"0000000000000000000000000000000000000000000000000000000000000000","file_size":1,"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"BringFiles","task_id":"t","files":["f"],"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"SetPayload","task_id":"t","payload_sha256":null,"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"Withdraw","task_id":"t","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"GetManifest","task_id":"t","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"GetReceipt","task_id":"t","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"GetCheckpoint","from":1,"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"ListLog","limit":5,"cursor":"c","task_id":"t","from":1,"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"ProveLog","index":0,"from":1,"user_id":"u","user_token":"t"}"#,
+    r#"{"type":"GetKey","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"SetKey","key":"AAAA","required":true,"version":1,"signature":"AAAA","previous_signature":"AAAA","user_id":"u","user_token":"t"}"#,
+    r#"{"type":"ResetKey","user_id":"u"}"#,
     r#"{"type":"RegisterFunction","function_name":"f","file_id":"f","declaration":{"language":"Wasm","function_type":"Either","payload":"NamesInput","inputs":{"min":1,"max":2,"from_every_party":true},"outputs":["Owner","Creator","Shared"],"random":true,"limits":{"memory_bytes":1,"cpu_ms":1,"wall_ms":1,"output_bytes":1,"outputs":1},"imports":["m::f"]},"summary":"s","schema":"{}","public":true,"allow":["v"],"user_id":"u","user_token":"t"}"#,
     r#"{"type":"GetFunction","function_name":"f@1","user_id":"u","user_token":"t"}"#,
     r#"{"type":"ListFunctions","user_id":"u","user_token":"t","limit":5,"cursor":"f"}"#,
