@@ -3,6 +3,7 @@
 mod agree;
 mod explain;
 mod plan;
+mod terms;
 
 use std::fs;
 use std::net::IpAddr;
@@ -13,21 +14,18 @@ use clap::Subcommand;
 use client::{Plaintext, Teehouse, records};
 use indicatif::HumanBytes;
 use serde::Serialize;
-use types::consent::ApprovalRule;
 use types::digest::Digest;
 use types::error::FailureReason;
 use types::function::{FunctionRef, FunctionType};
 use types::id::{FileId, TaskId};
 use types::secret::Secret;
 use types::task::Status;
-use types::trust::TrustLevel;
 use types::user::UserId;
 use types::wire::tdfs_external::FileInfo;
 use types::wire::tms_external::{CollaboratorStatus, TaskInfo, TaskTerms};
 
 use crate::exit::Complaint;
 use crate::file::Record;
-use crate::manifest::DateArg;
 use crate::output::{Line, Output, write_lines};
 use crate::settings::Flags;
 
@@ -63,7 +61,7 @@ enum Verb {
         #[arg(long, value_name = "ID")]
         file: Vec<FileId>,
         #[command(flatten)]
-        terms: Box<TermsArgs>,
+        terms: Box<terms::Args>,
     },
     /// Show what approving a task comes to: code, files, who learns what, approvals, what changed since last time.
     #[command(after_help = "Examples:\n  teehouse task plan TASK_ID\n  teehouse task plan TASK_ID --json")]
@@ -167,64 +165,6 @@ enum Verb {
         #[arg(long, value_name = "PATH")]
         select: Option<PathBuf>,
     },
-}
-
-/// What a new task's creator demands.
-#[derive(clap::Args, Debug)]
-#[command(next_help_heading = "Terms")]
-struct TermsArgs {
-    /// The payload of its run, which the others approve with it: a text, or @FILE that holds it
-    #[arg(long, value_name = "TEXT|@FILE", value_parser = crate::settings::secret)]
-    payload: Option<Secret>,
-    /// What the results are for, in one line
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    purpose: String,
-    /// How many parties must approve, you included; everyone otherwise
-    #[arg(long, value_name = "NUMBER")]
-    at_least: Option<u32>,
-    /// A party who must approve in any case; may be said more than once
-    #[arg(long, value_name = "USER")]
-    named: Vec<UserId>,
-    /// The last instant at which it can be approved
-    #[arg(long, value_name = "DATE")]
-    approve_until: Option<DateArg>,
-    /// Take no approval that does not name the manifest that it is of
-    #[arg(long)]
-    exact: bool,
-    /// The first instant at which it may start
-    #[arg(long, value_name = "DATE")]
-    not_before: Option<DateArg>,
-    /// The last instant at which it may start
-    #[arg(long, value_name = "DATE")]
-    not_after: Option<DateArg>,
-    /// How many seconds it may run
-    #[arg(long, value_name = "SECONDS")]
-    seconds: Option<u64>,
-    /// The least trusted platform that may run it: simulated, tpm or confidential
-    #[arg(long, value_name = "LEVEL")]
-    minimum_trust: Option<TrustLevel>,
-}
-
-impl TermsArgs {
-    fn read(self) -> anyhow::Result<TaskTerms> {
-        let payload = self.payload.map(read_payload).transpose()?;
-        let date = |date: Option<DateArg>| date.map(|date| date.0);
-        let rule = ApprovalRule {
-            at_least: self.at_least,
-            named: self.named,
-            deadline_ms: date(self.approve_until),
-            exact: self.exact,
-        };
-        Ok(TaskTerms {
-            approval: Some(rule).filter(|rule| *rule != ApprovalRule::default()),
-            payload_sha256: payload.as_ref().map(agree::digest),
-            not_before_ms: date(self.not_before),
-            not_after_ms: date(self.not_after),
-            time_ms: self.seconds.map(|seconds| seconds.saturating_mul(1000)),
-            minimum_trust: self.minimum_trust,
-            purpose: self.purpose,
-        })
-    }
 }
 
 pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {

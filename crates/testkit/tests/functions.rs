@@ -231,9 +231,13 @@ async fn a_model_is_learnt_from_the_rows_of_whoever_takes_part() {
     let [user1, user2, ..] = cluster.examples();
     let (own, others) = (user1.put(b"1,10\n2,20\n3,30\n").await, user2.put(b"4,40\n5,50\n").await);
     let alone = user1.create("gbdt_train", &[], &[&own]).await;
-    let together = ready("gbdt_train", &[(user1, &own), (user2, &others)]).await;
+    let payload = r#"{"n_estimators":5}"#;
+    let agreed = json!({"payload_sha256": crypto::hash::hex(&crypto::hash::Sha256::digest(payload.as_bytes()))});
+    let together = user1.create_on(agreed, "gbdt_train", &["user2"], &[&own]).await;
+    assert_eq!(user2.approve(&together, &[&others]).await["status"], "Ready");
+    assert_eq!(together.invoke(Some("{}")).await["code"], "precondition_failed");
     for (task, rows) in [(&alone, 3), (&together, 5)] {
-        let answer = task.invoke(Some(r#"{"n_estimators":5}"#)).await;
+        let answer = task.invoke(Some(payload)).await;
         let result: Value = serde_json::from_str(answer["result"].as_str().unwrap_or_default()).expect("figures");
         assert_eq!(result["rows"], rows, "{answer}");
         let models = user1.private_results(task).await;
