@@ -31,7 +31,7 @@ async fn the_first_start_makes_a_root_and_the_next_unseals_it() {
 /// A store as every kms before this one made it: sealed with the platform's key itself.
 async fn legacy_store(dir: &Path, sealer: &PlatformSealer) -> types::id::KeyId {
     let kms = Kms::open(dir, &platform_key(sealer)).unwrap();
-    let (id, _) = kms.create().await.unwrap();
+    let (id, _) = kms.create(None).await.unwrap();
     kms.close().await;
     id
 }
