@@ -17,7 +17,8 @@ use types::digest::Digest;
 use types::id::FileId;
 use types::key::KeyConfig;
 use types::wire::tdfs_external::{
-    DeleteFile, FileEntry, FileInfo, FileList, GetFile, GetUsage, ListFiles, Request, Response, SetPolicy, UsageInfo,
+    DeleteFile, DeletedFile, FileEntry, FileInfo, FileList, GetFile, GetUsage, ListFiles, Request, Response, SetPolicy,
+    UsageInfo,
 };
 
 pub use self::error::FileError;
@@ -119,27 +120,29 @@ impl Teehouse {
         }
     }
 
-    /// Deletes a file: its record and its key, after which nobody can read it, and its ciphertext.
+    /// Deletes a file: its record and its key, after which nobody can read it, and its ciphertext. The answer has the
+    /// service's signed statement of it, once the key is gone.
     ///
     /// # Errors
     /// When the service refuses, or ciphertext on a disk that is shared with the server can't be removed.
-    pub async fn delete_file(&self, file: &FileId) -> Result<FileInfo, FileError> {
-        let info = self.forget(file).await?;
+    pub async fn delete_file(&self, file: &FileId) -> Result<DeletedFile, FileError> {
+        let deleted = self.forget(file).await?;
+        let info = &deleted.file_info;
         // The server has removed it already, or will; one that does neither leaves it to its clients.
         let shared = if info.volume.is_none() { place::shared(file, &info.access_path, None)? } else { None };
-        let Some(path) = shared else { return Ok(info) };
+        let Some(path) = shared else { return Ok(deleted) };
         let file = file.clone();
         blocking(move || match std::fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError::Remove { file, path, source }),
-            _ => Ok(info),
+            _ => Ok(deleted),
         })
         .await
     }
 
-    async fn forget(&self, file: &FileId) -> Result<FileInfo, FileError> {
+    async fn forget(&self, file: &FileId) -> Result<DeletedFile, FileError> {
         let request = DeleteFile { file_id: file.clone(), user_id: self.user.clone(), user_token: self.token.clone() };
         match self.ask_tdfs(request).await {
-            Ok(Response::Delete(found)) => Ok(found.file_info),
+            Ok(Response::Delete(deleted)) => Ok(deleted),
             other => Err(FileError::Delete { file: file.clone(), source: RequestError::of(other) }),
         }
     }

@@ -38,7 +38,7 @@ impl Service for External {
             }
             Request::Delete(delete) => {
                 let caller = authenticate(&*tdfs.identity, delete.user_id, &delete.user_token).await?;
-                Ok(Response::Delete(FoundFile { file_info: tdfs.delete(caller, delete.file_id).await? }))
+                Ok(Response::Delete(tdfs.delete(caller, delete.file_id).await?))
             }
             Request::Upload(upload) => {
                 let caller = authenticate(&*tdfs.identity, upload.user_id.clone(), &upload.user_token).await?;

@@ -24,6 +24,13 @@ const RETRY: Duration = Duration::from_secs(30);
 /// How often uploads that were given up are looked for.
 const SWEEP: Duration = Duration::from_secs(600);
 
+/// What of a deleted file is gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cleared {
+    pub(crate) key: bool,
+    pub(crate) ciphertext: bool,
+}
+
 impl Tdfs {
     /// Tidies up until the order to stop.
     pub async fn keep_house(self: Arc<Self>, shutdown: Shutdown) {
@@ -39,13 +46,15 @@ impl Tdfs {
     }
 
     /// Removes what a deleted file leaves behind; what can't be removed now waits.
-    pub(crate) async fn clear_away(&self, file: &FileId, row: &FileRow) {
-        if let Err(error) = self.remove_key(row.key_id.clone()).await {
+    pub(crate) async fn clear_away(&self, file: &FileId, row: &FileRow) -> Cleared {
+        let (key, ciphertext) = (self.remove_key(row.key_id.clone()).await, self.remove_ciphertext(file).await);
+        if let Err(error) = &key {
             tracing::warn!(%error, "the key of a deleted file waits for the kms");
         }
-        if let Err(error) = self.remove_ciphertext(file).await {
+        if let Err(error) = &ciphertext {
             tracing::warn!(%error, %file, "the ciphertext of a deleted file waits to be removed");
         }
+        Cleared { key: key.is_ok(), ciphertext: ciphertext.is_ok() }
     }
 
     pub(crate) async fn remove_doomed(&self) {

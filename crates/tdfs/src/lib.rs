@@ -14,6 +14,7 @@ mod house;
 mod operate;
 mod service;
 mod start;
+mod statements;
 mod transfer;
 mod url;
 mod usage;

@@ -1,11 +1,12 @@
 //! What the tdfs does.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use blobs::{Blobs, Layout};
 use consent::policy::check_bounds;
+use consent::signing::Statements;
 use crypto::SealingKey;
 use crypto::hash::Sha256;
 use identity::Users;
@@ -24,7 +25,9 @@ use types::key::KeyConfig;
 use types::time::UnixMillis;
 use types::user::UserId;
 use types::wire::kms::{self, FoundKey, KeyPolicy};
-use types::wire::tdfs_external::{CreateFile, CreatedFile, FileEntry, FileInfo, FileList, ListFiles, UsageInfo};
+use types::wire::tdfs_external::{
+    CreateFile, CreatedFile, DeletedFile, FileEntry, FileInfo, FileList, ListFiles, UsageInfo,
+};
 use types::wire::tdfs_internal::{CreateOutput, FileRecord};
 
 use crate::file::FileRow;
@@ -65,6 +68,8 @@ pub struct Tdfs {
     pub(crate) declaring: Arc<RwLock<()>>,
     /// Held by the one check that runs.
     pub(crate) checking: Mutex<()>,
+    /// What signs statements, where it serves.
+    pub(crate) statements: OnceLock<Arc<Statements>>,
 }
 
 impl Tdfs {
@@ -84,7 +89,8 @@ impl Tdfs {
         let urls = Urls::new(sealing_key, settings.address.clone(), settings.url_lifetime);
         db::place(&store, place(&blobs)).await?;
         let (house, declaring, checking) = (Notify::new(), Arc::default(), Mutex::default());
-        Ok(Tdfs { store, kms, identity, settings, blobs, urls, house, declaring, checking })
+        let statements = OnceLock::new();
+        Ok(Tdfs { store, kms, identity, settings, blobs, urls, house, declaring, checking, statements })
     }
 
     /// Closes the store; when this returns, another process can open it.
@@ -291,12 +297,13 @@ impl Tdfs {
     }
 
     /// Removes a file: its record at once, its key and its ciphertext at once or as soon as that can be done.
-    pub(crate) async fn delete(&self, principal: Principal, id: FileId) -> Result<FileInfo, Error> {
+    pub(crate) async fn delete(&self, principal: Principal, id: FileId) -> Result<DeletedFile, Error> {
         // The key is fetched first: while the kms can't be asked, nothing is removed.
         let key_config = self.key(&self.deletable(&principal, &id).await?.key_id).await?.config;
         let row = db::delete(&self.store, id.clone(), move |id, row| authz::delete(&principal, id, row)).await?;
-        self.clear_away(&id, &row).await;
-        self.info(&id, row, key_config, Downloads::default())
+        let cleared = self.clear_away(&id, &row).await;
+        let erasure = if cleared.key { self.state_erasure(&id, &row, cleared.ciphertext) } else { None };
+        Ok(DeletedFile { file_info: self.info(&id, row, key_config, Downloads::default())?, erasure })
     }
 
     async fn deletable(&self, principal: &Principal, id: &FileId) -> Result<FileRow, Error> {

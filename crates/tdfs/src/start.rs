@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use attest::attester::AttestError;
 use blobs::{Blobs, Options};
+use consent::signing::Statements;
 use crypto::SealingKey;
 use identity::{Users, serve_operator};
 use rpc::Client;
@@ -11,6 +13,7 @@ use rpc::config::{Config, S3};
 use rpc::host::{Host, HostError, Standing};
 use rpc::protocol::Kms;
 use types::service::{Api, Role};
+use types::time::UnixMillis;
 
 use crate::{External, Internal, OpenError, Settings, Tdfs, operate};
 
@@ -29,6 +32,9 @@ pub enum StartError {
     /// The users' store can't be opened.
     #[error(transparent)]
     Users(#[from] identity::OpenError),
+    /// The platform makes no evidence for the key that signs statements.
+    #[error("the key that signs the tdfs's statements can't be attested")]
+    Attest(#[from] AttestError),
 }
 
 /// A tdfs that serves, and the users that it hosts.
@@ -68,12 +74,14 @@ fn settings(config: &Config) -> Settings {
 /// When a store can't be opened or an address can't be had.
 pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started, StartError> {
     let (external, internal) = (host.bind(Api::TdfsExternal).await?, host.bind(Api::TdfsInternal).await?);
-    let Standing { credentials, sealing_key, .. } = host.join(Role::Tdfs).await?;
+    let Standing { credentials, sealing_key, attester } = host.join(Role::Tdfs).await?;
+    let statements = Statements::new(host.deployment().clone(), &sealing_key, attester, UnixMillis::now())?;
     let data_dir = host.config().data_dir.clone();
     let users = Arc::new(Users::open(&data_dir, &sealing_key)?);
     let kms = kms.unwrap_or_else(|| host.client(&credentials));
     let files = (open_files(host.config()).await?, settings(host.config()));
     let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, kms, users.clone(), files).await?);
+    tdfs.sign_with(Arc::new(statements));
     let sockets = serve_operator(&data_dir, users.clone(), host.shutdown())
         .and_then(|()| operate::serve_operator(&data_dir, tdfs.clone(), host.shutdown()));
     if let Err(error) = sockets {
@@ -83,6 +91,7 @@ pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started,
     host.serve(external, Arc::new(External(tdfs.clone())), &credentials)?;
     host.serve(internal, Arc::new(Internal(tdfs.clone())), &credentials)?;
     tokio::spawn(tdfs.clone().keep_house(host.shutdown()));
+    tokio::spawn(tdfs.clone().keep_statements(host.shutdown()));
     let last = (tdfs.clone(), users.clone());
     host.at_end(async move {
         last.0.close().await;

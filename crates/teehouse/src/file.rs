@@ -100,10 +100,8 @@ pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
         Verb::List { long, sort } => list::list(&connection.connect()?, long, sort, output).await,
         Verb::Usage => list::usage(&connection.connect()?, output).await,
         Verb::Rm { id } => {
-            let info = connection.connect()?.delete_file(&id).await?;
-            output.note(format_args!("file {id} ({}) is deleted", info.file_name));
-            output.result(&Record::new(&id, &info), |_| Ok(()))?;
-            Ok(())
+            let deleted = connection.connect()?.delete_file(&id).await?;
+            list::removed(&id, &deleted, output)
         }
     }
 }

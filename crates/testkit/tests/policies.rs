@@ -3,10 +3,13 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use consent::statement;
 use serde_json::{Value, json};
 use testkit::party::{Party, Task};
 use testkit::process::{self, Process};
 use testkit::{Cluster, Site, loopback};
+use types::consent::SignedStatement;
+use types::receipt::{ERASURE, Erasure};
 use types::service::{Api, Role};
 
 /// Does nothing unless another test asked for it.
@@ -439,6 +442,34 @@ async fn a_kill_loses_no_use_and_gives_none_twice() {
     }
     let task = user1.create("echo_file", &[], &[&file]).await;
     check_forbidden(&user1, &task, &file, "its owner allowed 6 uses, and there were so many").await;
+}
+
+/// Whoever deletes a file gets the tdfs's word for it, which anybody can check, and which is of no other file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_is_stated() {
+    let cluster = cluster().await;
+    let [user1, ..] = cluster.examples();
+    let file = user1.put(b"content").await;
+    let key = key_of(&cluster, &file).await;
+    restrict(&user1, &file, json!({"uses": 1})).await;
+    let info = user1.file(&file).await["file_info"].clone();
+    let deleted = user1.delete(&file).await;
+    let statement: SignedStatement = serde_json::from_value(deleted["erasure"].clone()).expect("a statement");
+    let erasure: Erasure = statement::open(&statement, ERASURE).expect("signed by its signer");
+    assert_eq!((erasure.file_id.as_str(), erasure.owner.as_str()), (file.as_str(), "user1"));
+    assert_eq!((json!(erasure.sha256), erasure.file_size), (info["sha256"].clone(), 7));
+    assert!(erasure.ciphertext_removed && erasure.schema == 1, "{erasure:?}");
+    let trust = cluster.deployment().trust().expect("trust");
+    assert_eq!(erasure.deployment, trust.deployment.to_string());
+    let gone = cluster.framed(Api::Kms, json!({"type": "Get", "key_id": key})).await;
+    assert_eq!(gone["code"], "not_found");
+
+    let is = |role| trust.appraise_with(|verifier| statement::appraise(&statement.signer, verifier, role).is_ok());
+    assert!(is(Role::Tdfs) && !is(Role::Kms), "the tdfs's key");
+    let mut forged = statement.clone();
+    let text = String::from_utf8(forged.payload.0.clone()).expect("JSON").replace("\"user1\"", "\"user2\"");
+    forged.payload.0 = text.into_bytes();
+    assert!(statement::open::<Erasure>(&forged, ERASURE).is_err());
 }
 
 /// While nobody can say which tasks run, no key is given out.

@@ -21,6 +21,9 @@ pub const RECEIPT: &str = "application/vnd.teehouse.receipt+json";
 /// The type of payloads that are statements of withdrawals.
 pub const WITHDRAWAL: &str = "application/vnd.teehouse.withdrawal+json";
 
+/// What an [`Erasure`] is in an envelope.
+pub const ERASURE: &str = "application/vnd.teehouse.erasure+json";
+
 /// The version of these formats.
 pub const SCHEMA: u32 = 1;
 
@@ -143,6 +146,28 @@ pub struct LogReceipt {
     pub proof: Vec<Digest>,
     /// The signed checkpoint that the proof leads to.
     pub checkpoint: String,
+}
+
+/// What the tdfs states about a file that its owner deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    /// The version of this format.
+    pub schema: u32,
+    /// Whose services these are.
+    pub deployment: String,
+    /// The file.
+    pub file_id: FileId,
+    /// Who owned and deleted it.
+    pub owner: UserId,
+    /// SHA-256 of its plaintext.
+    pub sha256: Digest,
+    /// Size of its plaintext, in bytes.
+    pub file_size: u64,
+    /// Whether its ciphertext is gone from its place, too. If not, it is removed as soon as that can be reached.
+    pub ciphertext_removed: bool,
+    /// When its key was gone, in milliseconds since 1970.
+    pub at_ms: UnixMillis,
 }
 
 /// What the tms states about a task whose party took back its consent.

@@ -44,7 +44,7 @@ async fn a_store_older_than_roots_opens_now_and_after_rotations() {
         let mut root = at_start(dir.path(), &simulated(), &[], NOW).await.unwrap();
         assert_eq!((root.seeds().generation(), root.seeds().store_generation()), (1 + round, 0));
         let kms = Kms::open(dir.path(), &root.store_key()).unwrap();
-        kms.get_unbound(id.clone()).await.unwrap();
+        kms.describe(id.clone()).await.unwrap();
         kms.close().await;
         root.rotate(&simulated(), LATER).unwrap();
     }
@@ -61,7 +61,7 @@ async fn an_old_store_that_does_not_open_leaves_everything_as_it_was() {
     assert!(!dir.path().join("root.json").exists());
     let root = at_start(dir.path(), &simulated(), &[], NOW).await.unwrap();
     let kms = Kms::open(dir.path(), &root.store_key()).unwrap();
-    kms.get_unbound(id).await.unwrap();
+    kms.describe(id).await.unwrap();
 }
 
 /// Without its root a store is lost; making a new root in silence would hide that.

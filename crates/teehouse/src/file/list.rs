@@ -7,12 +7,12 @@ use clap::ValueEnum;
 use client::Teehouse;
 use indicatif::HumanBytes;
 use serde::Serialize;
-use types::consent::FilePolicy;
+use types::consent::{FilePolicy, SignedStatement};
 use types::digest::Digest;
 use types::file::FileName;
 use types::id::{FileId, TaskId};
 use types::user::UserId;
-use types::wire::tdfs_external::{FileEntry, FileInfo, UsageInfo};
+use types::wire::tdfs_external::{DeletedFile, FileEntry, FileInfo, UsageInfo};
 
 use super::policy;
 use crate::output::Output;
@@ -83,6 +83,27 @@ pub(super) fn show(record: &Record<'_>, output: &Output) -> anyhow::Result<()> {
         }
         writeln!(out, "ciphertext     {}", record.access_path)
     })?;
+    Ok(())
+}
+
+/// What `rm` answers.
+#[derive(Serialize)]
+struct Removed<'a> {
+    #[serde(flatten)]
+    record: Record<'a>,
+    /// The service's signed statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erasure: Option<&'a SignedStatement>,
+}
+
+pub(super) fn removed(id: &FileId, deleted: &DeletedFile, output: &Output) -> anyhow::Result<()> {
+    let (info, erasure) = (&deleted.file_info, deleted.erasure.as_ref());
+    output.note(format_args!("file {id} ({}) is deleted", info.file_name));
+    match erasure {
+        Some(_) => output.note("its key is gone; --json shows the service's signed statement"),
+        None => output.note("its key goes as soon as the kms can be reached"),
+    }
+    output.result(&Removed { record: Record::new(id, info), erasure }, |_| Ok(()))?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::bytes::Base64;
-use crate::consent::{ApprovalKey, FilePolicy};
+use crate::consent::{ApprovalKey, FilePolicy, SignedStatement};
 use crate::digest::Digest;
 use crate::file::{FileName, Format};
 use crate::id::{FileId, TaskId};
@@ -228,7 +228,7 @@ pub enum Response {
     /// The caller's files.
     List(FileList),
     /// The file, which is gone now.
-    Delete(FoundFile),
+    Delete(DeletedFile),
     /// How far the upload is.
     Upload(UploadState),
     /// The file is whole.
@@ -267,6 +267,18 @@ pub struct CreatedFile {
 pub struct FoundFile {
     /// The record.
     pub file_info: FileInfo,
+}
+
+/// A file that is gone.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeleteFileResponse)]
+pub struct DeletedFile {
+    /// Its record.
+    pub file_info: FileInfo,
+    /// What the service states about it, once its key is gone: type `application/vnd.teehouse.erasure+json`. Absent while
+    /// the key waits for the kms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<SignedStatement>,
 }
 
 /// A file's record, as those who may read it see it.
