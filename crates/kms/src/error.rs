@@ -1,5 +1,6 @@
 //! What can go wrong in the kms.
 
+use consent::agreement::Insufficient;
 use consent::policy::Forbidden;
 use consent::uses::Exhausted;
 use rpc::config::LIST_PAGE;
@@ -8,6 +9,7 @@ use store::StoreError;
 use types::error::ErrorCode;
 use types::id::{FileId, KeyId, TaskId};
 use types::service::Role;
+use types::trust::TrustLevel;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,22 @@ pub enum Error {
     /// No task runs under the lease.
     #[error("task {0} does not run under this lease")]
     NotRunning(TaskId),
+    /// The approvals that the tms showed are not enough for the manifest that it showed.
+    #[error("task {task} is not approved as it stands: {source}")]
+    NotApproved {
+        /// The task.
+        task: TaskId,
+        /// What is wrong with them.
+        source: Insufficient,
+    },
+    /// The parties ask for a platform that is trusted more than the node's.
+    #[error("the parties of task {task} ask for a platform that is at least {wanted}")]
+    Trust {
+        /// The task.
+        task: TaskId,
+        /// What they ask for.
+        wanted: TrustLevel,
+    },
     /// A task has nothing to do with a file.
     #[error("file {file} is not among what task {task} reads")]
     NotOfTask {
@@ -85,6 +103,7 @@ impl Fault for Error {
             | Error::Forbidden { .. }
             | Error::Exhausted { .. } => ErrorCode::PermissionDenied,
             Error::NotRunning(_) | Error::NotReserved(_) => ErrorCode::Conflict,
+            Error::NotApproved { .. } | Error::Trust { .. } => ErrorCode::PreconditionFailed,
             Error::Alone => ErrorCode::Unavailable,
             Error::Tms(error) => error.code(),
             Error::NameTaken | Error::Store(_) => ErrorCode::Internal,

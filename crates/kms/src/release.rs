@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! node ── Release: task, lease, files ──▶ kms ── Release: task, lease ──▶ tms: does it run under it? its manifest
-//!                                          │  every file is in the manifest, every policy allows it, uses are left
+//!                                          │  the approvals are enough for the manifest, every file is in it, every
+//!                                          │  policy allows it, uses are left
 //!      ◀───────── all keys, or none ───────┘  (one commit)
 //! node ── Begin ──▶ kms ──▶ tms: does it run still? ── uses are spent
 //! ```
 
+use consent::agreement;
 use rpc::protocol::TmsInternal;
 use rpc::{CallError, Client};
 use types::consent::TaskManifest;
@@ -51,6 +53,9 @@ impl Kms {
     ) -> Result<ReleasedKeys, Error> {
         let ReleaseKeys { task_id, lease_id, files } = release;
         let manifest = self.manifest(&task_id, &lease_id).await?;
+        if platform < manifest.minimum_trust {
+            return Err(Error::Trust { task: task_id, wanted: manifest.minimum_trust });
+        }
         if let Some(other) = files.iter().find(|wanted| !reads(&manifest, &wanted.file_id)) {
             return Err(Error::NotOfTask { file: other.file_id.clone(), task: task_id });
         }
@@ -79,10 +84,14 @@ impl Kms {
         policy::begin(self.store(), task_id, lease_id).await
     }
 
-    /// The manifest of a task that runs under this very lease.
+    /// The manifest of a task that runs under this very lease, if its approvals are good and enough for it.
     async fn manifest(&self, task: &TaskId, lease: &LeaseId) -> Result<TaskManifest, Error> {
         match self.running(task, lease).await? {
-            Some(released) => Ok(released.manifest),
+            Some(released) => {
+                let enough = agreement::check(&released.manifest, &released.approvals);
+                enough.map_err(|source| Error::NotApproved { task: task.clone(), source })?;
+                Ok(released.manifest)
+            }
             None => Err(Error::NotRunning(task.clone())),
         }
     }
