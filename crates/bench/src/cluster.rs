@@ -60,6 +60,11 @@ impl Cluster {
         self.system.address(api).context("every service runs")
     }
 
+    /// What its clients believe in.
+    pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
+        Ok(Trust::load(&self.dir.path().join("trust"), Simulation::Allowed)?)
+    }
+
     /// A new user's handle, with connections of its own.
     pub(crate) async fn user(&self, name: &str) -> anyhow::Result<Teehouse> {
         let token = Some(Secret::new(TOKEN.to_owned()));

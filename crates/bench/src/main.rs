@@ -6,6 +6,7 @@
 
 mod attestation;
 mod cluster;
+mod consent;
 mod echo;
 mod figure;
 mod files;
@@ -63,6 +64,7 @@ async fn run(name: Name, options: &Options, report: &mut Report) -> anyhow::Resu
         Name::Seal => seal::run(report),
         Name::Transfer => transfer::run(report).await,
         Name::List => list::run(report, options.tasks).await,
+        Name::Consent => consent::run(report).await,
         Name::Log => log::run(report, options.entries).await,
         Name::Store => store_open::run(report, options.records).await,
         Name::Footprint => footprint::run(report),

@@ -21,6 +21,7 @@ Names:
     seal         1 GiB in chunks, sealed and opened, beside AEAD, SHA-256, rage and openssl
     transfer     1 GiB over the network beside a bare rustls stream, memory, 100,000 small files
     list         one page of a user's list, with a thousand and --tasks tasks in the store
+    consent      a task with signed approval and receipt beside a plain one, 1 client and 64; verifying
     log          appending, checkpoint and proofs of a log of a thousand and --entries entries
     store        opening a store of --records records after SIGKILL
     footprint    the release binary's size and an idle server's memory
@@ -49,6 +50,7 @@ pub(crate) enum Name {
     Seal,
     Transfer,
     List,
+    Consent,
     Log,
     Store,
     Footprint,
@@ -58,7 +60,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    const ALL: [Name; 15] = [
+    const ALL: [Name; 16] = [
         Name::Echo,
         Name::Kms,
         Name::Handshake,
@@ -68,6 +70,7 @@ impl Name {
         Name::Seal,
         Name::Transfer,
         Name::List,
+        Name::Consent,
         Name::Log,
         Name::Store,
         Name::Footprint,
@@ -87,6 +90,7 @@ impl Name {
             Name::Seal => "seal",
             Name::Transfer => "transfer",
             Name::List => "list",
+            Name::Consent => "consent",
             Name::Log => "log",
             Name::Store => "store",
             Name::Footprint => "footprint",
