@@ -54,5 +54,6 @@ fn interface() -> Interface {
         outputs: [].as_slice().into(),
         result: ResultRule::Text,
         schema: "".into(),
+        counts: false,
     }
 }

@@ -153,6 +153,7 @@ fn echo() -> FunctionInfo {
         payload: None,
         outputs: Vec::new(),
         schema: String::new(),
+        counts: false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A manifest's bytes and digest.
 
+use std::ops::RangeInclusive;
+
 use crypto::hash::Sha256;
 use types::consent::TaskManifest;
 use types::digest::Digest;
@@ -11,6 +13,9 @@ pub const SCHEMA: u32 = 1;
 
 /// The longest purpose, in characters.
 pub const MAX_PURPOSE: usize = 200;
+
+/// What a minimum group may be. Functions count as far as 32 bits go.
+pub const GROUPS: RangeInclusive<u64> = 1..=u32::MAX as u64;
 
 /// The canonical bytes of a manifest (RFC 8785).
 ///

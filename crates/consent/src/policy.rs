@@ -6,7 +6,7 @@ use types::time::UnixMillis;
 use types::trust::TrustLevel;
 use types::user::UserId;
 
-use crate::manifest::MAX_PURPOSE;
+use crate::manifest::{GROUPS, MAX_PURPOSE};
 
 /// The rule of a policy that a task breaks. How often a file was used is counted elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,18 @@ pub enum Forbidden {
         /// What would read it.
         found: TrustLevel,
     },
+    /// Results may be about too few records.
+    #[error("its owner asks for a minimum group of at least {wanted}, and the task has {}", has(*.found))]
+    Group {
+        /// What the owner asks for.
+        wanted: u64,
+        /// What the task has.
+        found: Option<u64>,
+    },
+}
+
+fn has(group: Option<u64>) -> String {
+    group.map_or_else(|| "none".to_owned(), |group| format!("one of {group}"))
 }
 
 /// Functions that a policy may name.
@@ -67,6 +79,9 @@ pub enum BadPolicy {
     /// Its number of uses is too large.
     #[error("`uses` is larger than {MAX_USES}")]
     Uses,
+    /// Its minimum group is none.
+    #[error("`minimum_group` is not from {} to {}", GROUPS.start(), GROUPS.end())]
+    Group,
 }
 
 /// Whether a policy keeps within bounds.
@@ -74,7 +89,16 @@ pub enum BadPolicy {
 /// # Errors
 /// The first bound that it passes.
 pub fn check_bounds(policy: &FilePolicy) -> Result<(), BadPolicy> {
-    let FilePolicy { functions, collaborators, recipients, uses, not_after_ms: _, purpose, minimum_trust: _ } = policy;
+    let FilePolicy {
+        functions,
+        collaborators,
+        recipients,
+        uses,
+        not_after_ms: _,
+        purpose,
+        minimum_trust: _,
+        minimum_group,
+    } = policy;
     let lists = [
         ("functions", functions.as_ref().map_or(0, Vec::len), MAX_FUNCTIONS),
         ("collaborators", collaborators.as_ref().map_or(0, Vec::len), MAX_USERS),
@@ -86,6 +110,7 @@ pub fn check_bounds(policy: &FilePolicy) -> Result<(), BadPolicy> {
             Err(BadPolicy::Purpose)
         }
         None if uses.is_some_and(|uses| uses > MAX_USES) => Err(BadPolicy::Uses),
+        None if minimum_group.is_some_and(|group| !GROUPS.contains(&group)) => Err(BadPolicy::Group),
         None => Ok(()),
     }
 }
@@ -101,7 +126,16 @@ pub fn check(
     platform: TrustLevel,
     now: UnixMillis,
 ) -> Result<(), Forbidden> {
-    let FilePolicy { functions, collaborators, recipients, uses: _, not_after_ms, purpose, minimum_trust } = policy;
+    let FilePolicy {
+        functions,
+        collaborators,
+        recipients,
+        uses: _,
+        not_after_ms,
+        purpose,
+        minimum_trust,
+        minimum_group,
+    } = policy;
     let function = &manifest.function;
     if functions.as_ref().is_some_and(|allowed| !allowed.iter().any(|allowed| admits(allowed, function))) {
         return Err(Forbidden::Function { name: function.name.clone(), version: function.version });
@@ -118,8 +152,13 @@ pub fn check(
     if let Some(purpose) = purpose.as_ref().filter(|purpose| **purpose != manifest.purpose) {
         return Err(Forbidden::Purpose(purpose.clone()));
     }
-    match minimum_trust {
-        Some(wanted) if platform < *wanted => Err(Forbidden::Trust { wanted: *wanted, found: platform }),
+    if let Some(wanted) = minimum_trust.filter(|wanted| platform < *wanted) {
+        return Err(Forbidden::Trust { wanted, found: platform });
+    }
+    match minimum_group {
+        Some(wanted) if manifest.minimum_group.is_none_or(|group| group < *wanted) => {
+            Err(Forbidden::Group { wanted: *wanted, found: manifest.minimum_group })
+        }
         _ => Ok(()),
     }
 }

@@ -39,6 +39,7 @@ fn interface() -> Interface {
         outputs: [].as_slice().into(),
         result: ResultRule::Text,
         schema: "".into(),
+        counts: false,
     }
 }
 

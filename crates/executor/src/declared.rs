@@ -25,6 +25,7 @@ impl Interface {
             outputs: outputs.iter().map(|output| output_kind(*output)).collect::<Vec<_>>().into(),
             result: ResultRule::Text,
             schema: "".into(),
+            counts: false,
         }
     }
 }

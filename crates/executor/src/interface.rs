@@ -31,6 +31,9 @@ pub struct Interface {
     /// members `payload`, `inputs`, `outputs` and `result`, each a JSON Schema (draft 2020-12) or several of them by
     /// position or name. Empty where nothing is declared. Nothing here checks data against it.
     pub schema: Cow<'static, str>,
+    /// Whether it counts what its results are about, and so can keep to [a minimum](crate::Limits::group). Such a function
+    /// [says](crate::Invocation::check_group) how much that is before it finishes any output.
+    pub counts: bool,
 }
 
 impl Interface {
@@ -140,6 +143,9 @@ pub enum Mismatch {
     /// The function would ignore the payload.
     #[error("the function takes no payload")]
     PayloadRefused,
+    /// The run has a minimum group, and the function does not count.
+    #[error("the function does not count what its results are about, so no minimum group can be asked of it")]
+    Uncounted,
 }
 
 #[cfg(test)]
@@ -157,6 +163,7 @@ mod tests {
             outputs: Cow::Borrowed(&[]),
             result: ResultRule::Text,
             schema: Cow::Borrowed(""),
+            counts: false,
         }
     }
 

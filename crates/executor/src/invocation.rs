@@ -82,6 +82,21 @@ impl<'a> Invocation<'a> {
         self.meter.check()
     }
 
+    /// Whether the run has a [minimum group](crate::Limits::group).
+    pub fn has_minimum_group(&self) -> bool {
+        self.meter.limits().group.is_some()
+    }
+
+    /// Fails when the result is about fewer records than the run's [minimum group](crate::Limits::group): none are fewer, too.
+    /// What `records` are, the function's documentation says; where a result has several groups, the smallest counts. A
+    /// function that [counts](Interface::counts) calls it before it finishes any output.
+    ///
+    /// # Errors
+    /// [`Limit::Group`], which does not say how many there were.
+    pub fn check_group(&self, records: u64) -> Result<(), Failure> {
+        Ok(self.meter.check_group(records)?)
+    }
+
     /// The name of the function that is called.
     pub(crate) fn name(&self) -> &'a str {
         &self.interface.name

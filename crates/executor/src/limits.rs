@@ -28,6 +28,11 @@ pub struct Limits {
     pub threads: NonZeroUsize,
     /// Time that user code may compute, without the time that it waits for the host.
     pub cpu: Duration,
+    /// The fewest records that a result may be about, where there is a minimum: [`Invocation::check_group`] says what each
+    /// function counts.
+    ///
+    /// [`Invocation::check_group`]: crate::Invocation::check_group
+    pub group: Option<u64>,
 }
 
 /// Ten times the slowest trial in `spec/performance.md` (a naive psi of 2 × 2²⁴ records: 32 s).
@@ -58,6 +63,7 @@ impl Default for Limits {
             scratch: SCRATCH,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             cpu: WALL,
+            group: None,
         }
     }
 }
@@ -86,4 +92,7 @@ pub enum Limit {
     /// [`Limits::cpu`].
     #[error("the function computed for longer than the limit of {0:?}")]
     Cpu(Duration),
+    /// [`Limits::group`]. How many there were is told to nobody: none can't be told from too few.
+    #[error("the result would be about fewer records than the task's minimum group of {0}")]
+    Group(u64),
 }

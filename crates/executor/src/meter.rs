@@ -1,7 +1,7 @@
 //! The running account of one run, shared by its invocation and all its streams.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::{Failure, Limit, Limits, StopSignal, Stopped, Usage};
@@ -15,6 +15,7 @@ pub(crate) struct Meter {
     scratch: AtomicU64,
     created: AtomicUsize,
     finished: AtomicUsize,
+    counted: AtomicBool,
     usage: OnceLock<Usage>,
 }
 
@@ -28,6 +29,7 @@ impl Meter {
             scratch: AtomicU64::new(0),
             created: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
+            counted: AtomicBool::new(false),
             usage: OnceLock::new(),
         }
     }
@@ -62,6 +64,20 @@ impl Meter {
         let before = self.written.fetch_add(bytes as u64, Relaxed);
         let fits = before.checked_add(bytes as u64).is_some_and(|total| total <= self.limits.output_bytes);
         if fits { Ok(()) } else { Err(Limit::OutputBytes(self.limits.output_bytes)) }
+    }
+
+    /// Fails when a result would be about fewer records than it may be.
+    pub(crate) fn check_group(&self, records: u64) -> Result<(), Limit> {
+        self.counted.store(true, Relaxed);
+        match self.limits.group {
+            Some(least) if records < least => Err(Limit::Group(least)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the function kept to the minimum group, if there is one.
+    pub(crate) fn group_was_checked(&self) -> bool {
+        self.limits.group.is_none() || self.counted.load(Relaxed)
     }
 
     /// Counts bytes that go to the scratch space.

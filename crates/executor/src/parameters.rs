@@ -81,6 +81,7 @@ mod tests {
             outputs: [].as_slice().into(),
             result: ResultRule::Text,
             schema: "".into(),
+            counts: false,
         };
         let mut files = MemoryFiles::new(Vec::<Vec<u8>>::new());
         let meter = Arc::new(Meter::start(Limits::default(), StopSignal::new()));

@@ -93,6 +93,7 @@ fn undeclared() -> Interface {
         outputs: Cow::Borrowed(&[]),
         result: ResultRule::Text,
         schema: "".into(),
+        counts: false,
     }
 }
 

@@ -108,6 +108,7 @@ mod tests {
                 outputs: [].as_slice().into(),
                 result: ResultRule::Text,
                 schema: "".into(),
+                counts: false,
             }))
         }))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::meter::Meter;
 use crate::panics::contain;
-use crate::{Failure, Files, Function, Invocation, Limits, StopSignal};
+use crate::{Failure, Files, Function, Invocation, Limits, Mismatch, StopSignal};
 
 /// What a run that finished leaves, besides its outputs.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +45,9 @@ pub fn run(
 ) -> Result<Outcome, Failure> {
     let interface = function.interface();
     interface.check(payload, files.count())?;
+    if limits.group.is_some() && !interface.counts {
+        return Err(Mismatch::Uncounted.into());
+    }
     let meter = Arc::new(Meter::start(limits.clone(), stop.clone()));
     meter.check()?;
     let mut invocation = Invocation::new(interface, payload, files, meter.clone());
@@ -52,6 +55,9 @@ pub fn run(
     meter.check_result(result.len())?;
     if !meter.all_finished() {
         return Err(Failure::function("the function left an output unfinished"));
+    }
+    if !meter.group_was_checked() {
+        return Err(Failure::function("the function did not count what its result is about"));
     }
     Ok(Outcome { result, wall: meter.elapsed(), output_bytes: meter.written(), usage: meter.usage() })
 }

@@ -37,6 +37,7 @@ fn only_panics_outside_of_functions_are_printed() {
         outputs: [].as_slice().into(),
         result: ResultRule::Text,
         schema: "".into(),
+        counts: false,
     });
     let mut files = MemoryFiles::new::<&[u8]>([]);
     let ran = run(&function, None, &mut files, &Limits::default(), &StopSignal::new());

@@ -38,6 +38,7 @@ fn sample<F: Fn(&mut Invocation<'_>) -> Ran + Send + Sync>(body: F) -> Sample<F>
         outputs: Cow::Borrowed(&[OutputKind::Creator, OutputKind::Owner]),
         result: ResultRule::Text,
         schema: Cow::Borrowed(""),
+        counts: false,
     };
     Sample(interface, body)
 }
@@ -165,6 +166,50 @@ fn the_result_is_limited() {
     check_limit(run_under(limits.clone(), collect(b"done!")), Limit::ResultBytes(4));
     // Each byte that is not UTF-8 becomes three.
     check_limit(run_under(limits, collect(b"\xff\xff")), Limit::ResultBytes(4));
+}
+
+fn run_counted(group: Option<u64>, body: impl Fn(&mut Invocation<'_>) -> Ran + Send + Sync) -> Ran {
+    let Sample(interface, body) = sample(body);
+    let counted = Sample(Interface { counts: true, ..interface }, body);
+    let limits = Limits { group, ..Limits::default() };
+    run(&counted, None, &mut MemoryFiles::new([[0_u8; 0]; 0]), &limits, &StopSignal::new())
+        .map(|outcome| outcome.result)
+}
+
+#[test]
+fn a_result_is_about_as_many_records_as_it_must_be() {
+    let about = |records: u64| {
+        move |invocation: &mut Invocation<'_>| {
+            invocation.check_group(records)?;
+            done()
+        }
+    };
+    for (records, group, refused) in [
+        (0, None, false),
+        (0, Some(1), true),
+        (1, Some(1), false),
+        (9, Some(10), true),
+        (10, Some(10), false),
+        (u64::MAX, Some(u64::MAX), false),
+    ] {
+        match run_counted(group, about(records)) {
+            ran if refused => check_limit(ran, Limit::Group(group.expect("a minimum"))),
+            ran => check_done(ran),
+        }
+    }
+    // The same words for none, for few, and for nearly enough.
+    let said = |records| run_counted(Some(10), about(records)).expect_err("a failure").to_string();
+    assert_eq!(said(0), "the result would be about fewer records than the task's minimum group of 10");
+    assert_eq!((said(1), said(9)), (said(0), said(0)));
+}
+
+#[test]
+fn who_does_not_count_keeps_to_no_minimum() {
+    let ran = run_under(Limits { group: Some(1), ..Limits::default() }, |_| panic!("started"));
+    assert!(matches!(ran, Err(Failure::Mismatch(Mismatch::Uncounted))), "{ran:?}");
+    check_done(run_counted(None, |_| done()));
+    let forgot = run_counted(Some(1), |_| done()).expect_err("a failure");
+    assert_eq!(forgot.to_string(), "the function did not count what its result is about");
 }
 
 #[test]

@@ -258,6 +258,7 @@ fn info(interface: &Interface) -> FunctionInfo {
         payload: Some(interface.payload.into()),
         outputs: interface.outputs.iter().copied().map(OutputUse::from).collect(),
         schema: interface.schema.clone().into_owned(),
+        counts: interface.counts,
     }
 }
 

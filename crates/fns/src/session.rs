@@ -256,6 +256,7 @@ impl Session {
             memory: settings.memory_bytes,
             cpu: settings.cpu,
             outputs: settings.outputs,
+            group: self.plan.terms.as_ref().and_then(|terms| terms.minimum_group),
             ..Limits::default()
         };
         match &self.plan.function {

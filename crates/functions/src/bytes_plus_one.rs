@@ -18,6 +18,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(""),
+    counts: false,
 };
 
 impl Function for BytesPlusOne {

@@ -19,7 +19,24 @@ pub(crate) fn check(
     let outputs = outputs.iter().map(|(output, content)| (*output, content.to_vec())).collect();
     let expected = (expected.map(str::to_owned).map_err(str::to_owned), outputs);
     for chunk in [None, Some(1), Some(33), Some(4096)] {
-        assert_eq!(outcome(function, payload, inputs, chunk), expected, "chunk {chunk:?}");
+        assert_eq!(outcome(function, payload, inputs, (chunk, None)), expected, "chunk {chunk:?}");
+    }
+}
+
+/// The result is about so many records: with that as the minimum all is as without one, with one more there is nothing,
+/// and whoever reads why learns the minimum alone.
+pub(crate) fn check_group(function: &dyn Function, payload: Option<&str>, inputs: &[&[u8]], records: u64) {
+    for chunk in [None, Some(33)] {
+        let free = outcome(function, payload, inputs, (chunk, None));
+        assert!(free.0.is_ok(), "{free:?}");
+        if records > 0 {
+            assert_eq!(outcome(function, payload, inputs, (chunk, Some(records))), free);
+        }
+        for least in [records + 1, u64::MAX] {
+            let refused = format!("the result would be about fewer records than the task's minimum group of {least}");
+            let expected = (Err(refused), BTreeMap::new());
+            assert_eq!(outcome(function, payload, inputs, (chunk, Some(least))), expected);
+        }
     }
 }
 
@@ -43,12 +60,18 @@ pub(crate) fn refused(function: &dyn Function, payload: Option<&str>, inputs: &[
 
 type Everything = (Result<String, String>, BTreeMap<Output, Vec<u8>>);
 
-fn outcome(function: &dyn Function, payload: Option<&str>, inputs: &[&[u8]], chunk: Option<usize>) -> Everything {
+fn outcome(
+    function: &dyn Function,
+    payload: Option<&str>,
+    inputs: &[&[u8]],
+    (chunk, group): (Option<usize>, Option<u64>),
+) -> Everything {
     let mut files = MemoryFiles::new(inputs.iter().copied());
     if let Some(bytes) = chunk {
         files = files.in_chunks_of(bytes);
     }
-    let outcome = run(function, payload, &mut files, &Limits::default(), &StopSignal::new());
+    let limits = Limits { group, ..Limits::default() };
+    let outcome = run(function, payload, &mut files, &limits, &StopSignal::new());
     (outcome.map(|outcome| outcome.result).map_err(|failure| failure.to_string()), files.into_outputs())
 }
 

@@ -17,6 +17,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(""),
+    counts: false,
 };
 
 impl Function for Echo {

@@ -28,6 +28,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[OutputKind::Creator]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(include_str!("schema/online_decrypt.json")),
+    counts: false,
 };
 
 #[derive(Deserialize)]

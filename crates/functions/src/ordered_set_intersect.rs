@@ -27,6 +27,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[OutputKind::Owner]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(include_str!("schema/ordered_set_intersect.json")),
+    counts: true,
 };
 
 #[derive(Deserialize)]
@@ -69,6 +70,7 @@ impl Function for OrderedSetIntersect {
                 sides[*side].answer(&mut common, turn.len() == 2)?;
             }
         }
+        invocation.check_group(common.items)?;
         sides.into_iter().try_for_each(Side::finish)?;
         Ok(format!("{} common items", common.items))
     }
@@ -156,7 +158,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::check::check;
+    use crate::check::{check, check_group};
 
     fn check_intersect(payload: Option<&str>, files: [&str; 2], result: &str, answers: [&str; 2]) {
         let outputs = [(Output::Owner(0), answers[0].as_bytes()), (Output::Owner(1), answers[1].as_bytes())];
@@ -191,6 +193,15 @@ mod tests {
         }
         let orders = "payload: order: expected one of `ascending`, `descending`, `desending`";
         fails(Some(r#"{"order":"up"}"#), ["", ""], orders);
+    }
+
+    #[test]
+    fn distinct_records_of_both_files_are_counted() {
+        for (files, records) in
+            [(["", ""], 0), (["01", "02"], 0), (["01\n02\n03", "02\n03\n04"], 2), (["01\n01\n01\n02", "01\n01\n03"], 1)]
+        {
+            check_group(&OrderedSetIntersect, None, &files.map(str::as_bytes), records);
+        }
     }
 
     proptest! {

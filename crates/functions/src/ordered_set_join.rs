@@ -27,6 +27,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[OutputKind::Shared]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(include_str!("schema/ordered_set_join.json")),
+    counts: true,
 };
 
 #[derive(Deserialize)]
@@ -84,6 +85,11 @@ impl Function for OrderedSetJoin {
             right.forget_order();
         }
         let records = join(&mut left, &mut right, &mut joined)?;
+        if invocation.has_minimum_group() {
+            // How far a file is read depends on the other; what is wrong with it must not be said or not by that.
+            [left, right].iter_mut().try_for_each(Side::read_on)?;
+            invocation.check_group(records)?;
+        }
         joined.finish()?;
         Ok(format!("{records} records"))
     }
@@ -170,6 +176,12 @@ impl<'a> Side<'a> {
         }
     }
 
+    /// Goes to the end.
+    fn read_on(&mut self) -> Result<(), Failure> {
+        while self.advance()? {}
+        Ok(())
+    }
+
     /// The record at hand is no part of the order.
     fn forget_order(&mut self) {
         self.record.clear();
@@ -223,7 +235,7 @@ const RECORD_BYTES: usize = 1 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::check;
+    use crate::check::{check, check_group};
 
     fn check_join(payload: &str, files: [&str; 2], result: &str, joined: &str) {
         let outputs = [(Output::Shared, joined.as_bytes())];
@@ -272,6 +284,31 @@ mod tests {
         fails(second, ["a", "a"], "input 2, line 1: there is no such key column");
         let long = format!("a,\"{}", "x".repeat(RECORD_BYTES));
         fails(FIRST, ["a", &long], &format!("input 2, line 1: a record is longer than {RECORD_BYTES} bytes"));
+    }
+
+    #[test]
+    fn joined_records_are_counted_without_their_header() {
+        let header = r#"{"left_column":0,"right_column":0,"header":true}"#;
+        for (payload, files, records) in [
+            (FIRST, ["", ""], 0),
+            (FIRST, ["a,1\nb,2\nd,3", "b,x\nc,y\nd,z\n"], 2),
+            (header, ["key,1\nb,2\nd,3", "key,x\nd,z\n"], 1),
+            (header, ["key,1\nb,2", "key,x\nd,z\n"], 0),
+        ] {
+            check_group(&OrderedSetJoin, Some(payload), &files.map(str::as_bytes), records);
+        }
+    }
+
+    /// A bad line must not tell whether the other file's records go on beyond it.
+    #[test]
+    fn with_a_minimum_a_bad_line_is_named_wherever_the_other_file_ends() {
+        let limits = executor::Limits { group: Some(5), ..executor::Limits::default() };
+        for other in ["a", "m", "z", ""] {
+            let mut files = executor::memory::MemoryFiles::new(["m\nn\na", other].map(str::as_bytes));
+            let ran = executor::run(&OrderedSetJoin, Some(FIRST), &mut files, &limits, &executor::StopSignal::new());
+            let said = ran.expect_err("a bad line").to_string();
+            assert_eq!(said, "input 1, line 3: the keys are not in the order that the payload says", "{other:?}");
+        }
     }
 
     #[test]

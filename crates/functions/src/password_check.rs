@@ -22,6 +22,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(include_str!("schema/password_check.json")),
+    counts: false,
 };
 
 impl Function for PasswordCheck {

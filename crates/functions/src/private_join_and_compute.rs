@@ -52,6 +52,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[OutputKind::Owner]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(""),
+    counts: true,
 };
 
 impl Function for PrivateJoinAndCompute {
@@ -74,7 +75,7 @@ fn run(invocation: &mut Invocation<'_>, plan: &Plan) -> Result<Pool, Failure> {
     let crew = Crew::new(invocation);
     let order = smallest_first(invocation);
     let partitions = scatter(invocation, plan, &order, &pool, &crew)?;
-    let runs = join(plan, &order, partitions, &pool, &crew)?;
+    let runs = join(invocation, plan, (&order, partitions), (&pool, &crew))?;
     let outputs = (0..order.len()).map(|input| invocation.output(Output::Owner(input)));
     answer(runs, (&pool, &crew), outputs.collect::<Result<_, _>>()?)?;
     Ok(pool)
@@ -117,18 +118,19 @@ fn scatter(
 
 /// Adds up, and gives few sorted runs.
 fn join(
+    invocation: &Invocation<'_>,
     plan: &Plan,
-    order: &[usize],
-    partitions: Vec<Partition>,
-    pool: &Pool,
-    crew: &Crew,
+    (order, partitions): (&[usize], Vec<Partition>),
+    (pool, crew): (&Pool, &Crew),
 ) -> Result<Vec<Run>, Failure> {
     let joiners = crew.share(plan.joiners, partitions, || Ok(Joiner::new(plan, pool, crew)), Joiner::join)?;
     let ends = joiners.into_iter().map(Joiner::finish).collect::<Result<Vec<_>, _>>()?;
-    if let Some((round, line)) = ends.iter().filter_map(|(_, overflow)| *overflow).min() {
+    // Before anything else is said of what is common.
+    invocation.check_group(ends.iter().filter_map(|end| end.fewest_lines).min().unwrap_or(0).into())?;
+    if let Some((round, line)) = ends.iter().filter_map(|end| end.overflow).min() {
         let input = order[round] + 1;
         return Err(Failure::function(format!("input {input}, line {line}: the sum leaves 128 bits")));
     }
-    let runs = ends.into_iter().flat_map(|(runs, _)| runs).collect();
+    let runs = ends.into_iter().flat_map(|end| end.runs).collect();
     merge_to_few(runs, (pool, crew), plan.chunk_bytes, plan.fan_in)
 }

@@ -50,6 +50,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[OutputKind::Owner]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(""),
+    counts: true,
 };
 
 impl Function for Psi {
@@ -86,6 +87,7 @@ fn run(invocation: &mut Invocation<'_>, records: &[u64], plan: &Plan) -> Result<
     let partitions = scatter(invocation, records, plan, &pool, &crew)?;
     let begin = || Ok(Joiner::new(plan, &pool, &crew, Marks::new(plan.windows, &pool, records)));
     let joiners = crew.share(plan.joiners, partitions, begin, Joiner::join)?;
+    invocation.check_group(joiners.iter().map(Joiner::common).sum())?;
     answer(invocation, records, plan, &pool, &crew, joiners)?;
     Ok(pool)
 }

@@ -28,6 +28,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[]),
     result: ResultRule::Text,
     schema: Cow::Borrowed(include_str!("schema/rsa_sign.json")),
+    counts: false,
 };
 
 #[derive(Deserialize)]

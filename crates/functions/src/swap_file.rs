@@ -20,6 +20,7 @@ static INTERFACE: Interface = Interface {
     outputs: Cow::Borrowed(&[OutputKind::Owner, OutputKind::Shared]),
     result: ResultRule::SharedFile,
     schema: Cow::Borrowed(""),
+    counts: false,
 };
 
 impl Function for SwapFile {

@@ -39,5 +39,6 @@ pub(crate) const fn declare(
         outputs: Cow::Borrowed(outputs),
         result: ResultRule::Text,
         schema: Cow::Borrowed(schema),
+        counts: false,
     }
 }

@@ -66,6 +66,7 @@ fn misbehaving(name: &'static str, run: fn(&mut Invocation<'_>) -> Result<String
         outputs: Cow::Borrowed(&[]),
         result: ResultRule::Text,
         schema: Cow::Borrowed(""),
+        counts: false,
     };
     Arc::new(Misbehaving { interface, run })
 }

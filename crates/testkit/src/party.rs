@@ -75,9 +75,24 @@ impl<'a> Party<'a> {
         self.ask(Api::TmsExternal, create).await
     }
 
+    /// The same on these terms.
+    pub async fn try_create_on(&self, function: &str, (with, files): (&[&str], &[&str]), terms: Value) -> Value {
+        let create = json!({"type": "Create", "function_name": function, "collaborator_list": with, "files": files,
+            "terms": terms});
+        self.ask(Api::TmsExternal, create).await
+    }
+
     /// Creates a task.
     pub async fn create(&self, function: &str, with: &[&str], files: &[&str]) -> Task<'a> {
-        let created = self.try_create(function, with, files).await;
+        self.created(function, self.try_create(function, with, files).await)
+    }
+
+    /// Creates a task on these terms.
+    pub async fn create_on(&self, function: &str, parties_and_files: (&[&str], &[&str]), terms: Value) -> Task<'a> {
+        self.created(function, self.try_create_on(function, parties_and_files, terms).await)
+    }
+
+    fn created(&self, function: &str, created: Value) -> Task<'a> {
         let text = |field: &str| created[field].as_str().unwrap_or_else(|| panic!("created: {created}")).to_owned();
         Task { site: self.site, id: text("task_id"), token: text("task_token"), function: function.to_owned() }
     }

@@ -69,6 +69,7 @@ async fn each_rule_allows_what_it_says_and_nothing_else() {
         (json!({"purpose": "audit"}), Some("its owner allows it for the purpose `audit` alone")),
         (json!({"minimum_trust": "simulated"}), None),
         (json!({"minimum_trust": "confidential"}), Some(trust)),
+        (json!({"minimum_group": 2}), Some("its owner asks for a minimum group of at least 2, and the task has none")),
         (json!({"uses": 1}), None),
         (json!({"uses": 0}), Some("its owner allowed 0 uses, and there were so many")),
     ];
@@ -106,6 +107,29 @@ async fn only_those_take_part_whom_every_owner_lets() {
         match refused {
             None => assert_eq!(task.invoke(None).await["result"], "leftright"),
             Some(rule) => check_forbidden(&user1, &task, &right, rule).await,
+        }
+    }
+}
+
+/// An owner's minimum group binds tasks that have a lower one, or none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_s_minimum_group_is_at_least_every_owner_s() {
+    let cluster = cluster().await;
+    let [user1, user2, ..] = cluster.examples();
+    let has = |found: &str| format!("its owner asks for a minimum group of at least 2, and the task has {found}");
+    for (terms, refused) in [
+        (json!({}), Some(has("none"))),
+        (json!({"minimum_group": 1}), Some(has("one of 1"))),
+        (json!({"minimum_group": 2}), None),
+        (json!({"minimum_group": 3}), None),
+    ] {
+        let (left, right) = (user1.put(b"01\n02\n03").await, user2.put(b"01\n02\n03").await);
+        restrict(&user2, &right, json!({"minimum_group": 2})).await;
+        let task = user1.create_on("ordered_set_intersect", (&["user2"], &[&left]), terms).await;
+        assert_eq!(user2.approve(&task, &[&right]).await["status"], "Ready");
+        match refused {
+            None => assert_eq!(task.invoke(None).await["result"], "3 common items"),
+            Some(rule) => check_forbidden(&user1, &task, &right, &rule).await,
         }
     }
 }
@@ -353,6 +377,8 @@ async fn a_policy_is_its_owners_alone() {
         (json!({"purpose": "x".repeat(201)}), "policy"),
         (json!({"functions": vec![json!({"name": "f"}); 101]}), "policy"),
         (json!({"collaborators": vec!["user2"; 1001]}), "policy"),
+        (json!({"minimum_group": 0}), "policy"),
+        (json!({"minimum_group": 1_u64 << 32}), "policy"),
         (json!({"use": 1}), "`use`"),
         (json!({"functions": [{"name": "f", "version": "1"}]}), "policy.functions[0].version"),
     ] {

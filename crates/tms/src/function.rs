@@ -88,6 +88,8 @@ impl Version {
             payload: Some(*payload),
             outputs: outputs.clone(),
             schema: self.schema.clone(),
+            // Nobody vouches for how a user's function counts.
+            counts: false,
         }
     }
 
@@ -136,6 +138,7 @@ pub(crate) fn details(info: FunctionInfo) -> FunctionDetails {
         inputs: InputRule { min: info.min_files, max: info.max_files, from_every_party: info.from_every_party },
         outputs: info.outputs,
         schema: info.schema,
+        counts: info.counts,
         disabled: false,
         code: None,
     }

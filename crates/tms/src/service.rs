@@ -154,7 +154,8 @@ impl Tms {
         let token = Secret::new(crypto::hash::hex(&crypto::random::bytes::<TOKEN_BYTES>()));
         let node =
             self.nodes.choose(&found.nodes, Instant::now()).ok_or(Error::NoSuchFunction(create.function_name))?;
-        check_terms(&create.terms, &approvers(&found.info, creator.user(), &create.collaborator_list), now)?;
+        let approvers = approvers(&found.info, creator.user(), &create.collaborator_list);
+        check_terms(&create.terms, &found.info, &approvers, now)?;
         let new = NewTask {
             creator: creator.user().clone(),
             function: &found.info,

@@ -33,6 +33,7 @@ fn info(
         payload: None,
         outputs: Vec::new(),
         schema: String::new(),
+        counts: false,
     }
 }
 
@@ -228,6 +229,29 @@ fn a_single_partys_task_is_ready_at_once() {
     let single = task(&info(FunctionType::Single, 0, None, false), 2, 0);
     assert_eq!(single.status(), Status::Ready);
     assert_eq!(task(&info(FunctionType::Multiparty, 0, None, false), 2, 0).status(), Status::Created);
+}
+
+/// What may be asked of a function's results, and which words refuse the rest.
+#[test]
+fn a_minimum_group_is_for_functions_that_count() {
+    let plain = info(FunctionType::Single, 0, None, false);
+    let counts = FunctionInfo { counts: true, ..plain.clone() };
+    let uncounted =
+        "field `terms`: minimum_group: f does not count what its results are about, so it can't keep to one";
+    let range = "field `terms`: minimum_group: a number from 1 to 4294967295";
+    for (function, minimum_group, refused) in [
+        (&plain, None, None),
+        (&plain, Some(1), Some(uncounted)),
+        (&counts, None, None),
+        (&counts, Some(0), Some(range)),
+        (&counts, Some(1), None),
+        (&counts, Some(u32::MAX.into()), None),
+        (&counts, Some(1 << 32), Some(range)),
+    ] {
+        let terms = TaskTerms { minimum_group, ..TaskTerms::default() };
+        let checked = check_terms(&terms, function, &[user("creator")], UnixMillis(1));
+        assert_eq!(checked.err().map(|error| error.to_string()).as_deref(), refused, "{minimum_group:?}");
+    }
 }
 
 fn check_shape(info: &FunctionInfo, collaborators: &[&str], files: usize, refused_field: Option<&str>) {

@@ -47,6 +47,9 @@ pub struct TaskManifest {
     pub approval: ApprovalRule,
     /// The least trusted platform that may run it.
     pub minimum_trust: TrustLevel,
+    /// The fewest records that a result may be about, by the function's count of them; the run fails when they are fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_group: Option<u64>,
     /// SHA-256 of the auditors' manifest that said what may run when the task was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measurements: Option<Digest>,
@@ -202,6 +205,9 @@ pub struct FilePolicy {
     /// The least trusted platform that may read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_trust: Option<TrustLevel>,
+    /// The least minimum group of a task that reads it: no result of it is about fewer records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_group: Option<u64>,
 }
 
 /// A function that may read a file.

@@ -66,6 +66,9 @@ pub struct FunctionInfo {
     /// JSON Schemas of payload, inputs, outputs and result, by name, as one JSON text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub schema: String,
+    /// Whether it counts what its results are about, so that a task can have a minimum group.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counts: bool,
 }
 
 /// What a function does with the payload of an invocation.

@@ -86,6 +86,7 @@ pub(crate) fn interface() -> Interface {
         outputs: Cow::Borrowed(&[OutputKind::Creator, OutputKind::Shared, OutputKind::Owner]),
         result: ResultRule::Text,
         schema: "".into(),
+        counts: false,
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn interface() -> Interface {
         outputs: Cow::Borrowed(&[OutputKind::Creator, OutputKind::Owner]),
         result: ResultRule::Text,
         schema: "".into(),
+        counts: false,
     }
 }
 

@@ -55,6 +55,7 @@ fn sample<F: Fn(&mut Invocation<'_>) -> Ran + Send + Sync>(body: F) -> Sample<F>
         outputs: Cow::Borrowed(&[OutputKind::Creator, OutputKind::Shared, OutputKind::Owner]),
         result: ResultRule::Text,
         schema: Cow::Borrowed(""),
+        counts: false,
     };
     Sample(interface, body)
 }

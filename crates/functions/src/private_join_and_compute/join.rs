@@ -25,6 +25,17 @@ pub(super) struct Joiner<'r> {
     sorter: Sorter<'r>,
     buffer: Vec<u8>,
     overflow: Option<Line>,
+    fewest_lines: Option<u32>,
+}
+
+/// What one thread's partitions came to.
+pub(super) struct Joined {
+    /// Sorted runs of sums.
+    pub(super) runs: Vec<Run>,
+    /// The first line that took a sum out of 128 bits.
+    pub(super) overflow: Option<Line>,
+    /// The fewest lines of one file in a sum; `None` where there is no sum.
+    pub(super) fewest_lines: Option<u32>,
 }
 
 /// One of 2ⁿ parts of a partition.
@@ -48,12 +59,13 @@ impl Part {
 impl<'r> Joiner<'r> {
     pub(super) fn new(plan: &Plan, pool: &'r Pool, crew: &'r Crew) -> Self {
         let (sums, sorter) = (Sums::new(plan.sums_bytes), Sorter::new(pool, plan.chunk_bytes, plan.sums_bytes));
-        Self { pool, crew, sums, sorter, buffer: Vec::new(), overflow: None }
+        Self { pool, crew, sums, sorter, buffer: Vec::new(), overflow: None, fewest_lines: None }
     }
 
-    /// Sorted runs of sums, or the first line that took one out of 128 bits.
-    pub(super) fn finish(self) -> Result<(Vec<Run>, Option<Line>), Failure> {
-        Ok((self.sorter.finish()?, self.overflow))
+    /// Sorts what is left.
+    pub(super) fn finish(self) -> Result<Joined, Failure> {
+        let Self { sorter, overflow, fewest_lines, .. } = self;
+        Ok(Joined { runs: sorter.finish()?, overflow, fewest_lines })
     }
 
     /// Adds up a partition, and frees it.
@@ -74,6 +86,7 @@ impl<'r> Joiner<'r> {
         match filled? {
             Ok(()) => {
                 let last = files.len() as u32 - 1;
+                self.fewest_lines = self.fewest_lines.into_iter().chain(self.sums.fewest_lines(last)).min();
                 self.sums.of_round(last).try_for_each(|(identity, total)| self.sorter.add(identity, total))
             }
             // Too many for the table: in two parts then, one after the other.

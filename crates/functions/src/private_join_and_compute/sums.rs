@@ -12,6 +12,10 @@ struct Sum {
     identity: Range<usize>,
     /// The last round, counting files from 0, in which it occurred.
     round: u32,
+    /// Lines of that round's file with it; what is past 32 bits is not counted.
+    lines: u32,
+    /// The fewest that any file before had.
+    fewest: u32,
     total: i128,
 }
 
@@ -87,6 +91,11 @@ impl Sums {
         }
     }
 
+    /// The fewest lines that any file has of an identity that occurred in this round; `None` where there is no such identity.
+    pub(super) fn fewest_lines(&self, round: u32) -> Option<u32> {
+        self.sums.iter().filter(|sum| sum.round == round).map(|sum| sum.fewest.min(sum.lines)).min()
+    }
+
     /// Identities that occurred in this round, with their totals.
     pub(super) fn of_round(&self, round: u32) -> impl Iterator<Item = (&[u8], i128)> {
         let these = self.sums.iter().filter(move |sum| sum.round == round);
@@ -105,7 +114,7 @@ impl Sums {
         let start = self.text.len();
         self.text.extend_from_slice(record.identity);
         let identity = start..self.text.len();
-        self.sums.push(Sum { hash: record.hash, identity, round: 0, total: record.amount });
+        self.sums.push(Sum { hash: record.hash, identity, round: 0, lines: 1, fewest: u32::MAX, total: record.amount });
         let slot = free(&self.slots, record.hash);
         self.slots[slot] = self.sums.len() as u32;
         Ok(())
@@ -137,7 +146,10 @@ impl Sums {
 
 impl Sum {
     fn add(&mut self, record: &Record<'_>, round: u32) -> Result<(), Overflow> {
-        self.round = round;
+        if self.round != round {
+            (self.round, self.fewest, self.lines) = (round, self.fewest.min(self.lines), 0);
+        }
+        self.lines = self.lines.saturating_add(1);
         self.total = self.total.checked_add(record.amount).ok_or(Overflow(record.line))?;
         Ok(())
     }

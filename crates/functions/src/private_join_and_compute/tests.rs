@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::parse::parse;
 use super::*;
 use crate::blocks::BLOCK_BYTES;
-use crate::check::{check, check_failures_and_stops, fails, refused};
+use crate::check::{check, check_failures_and_stops, check_group, fails, refused};
 use crate::lines::LINE_BYTES;
 
 fn check_join(inputs: &[&[u8]], lines: &str) {
@@ -34,6 +34,33 @@ fn identities_of_every_file_are_summed() {
 fn an_identity_may_occur_several_times_in_a_file() {
     check_join(&[b"a : 1\na : 2\na : 3", b"a : 10\na : 20"], "a : 36\n");
     check_join(&[b"a : 1\na : 2\na : 3\na : 4", b"b : 10"], "");
+}
+
+#[test]
+fn the_fewest_lines_of_one_file_in_one_sum_are_counted() {
+    let cases: [(&[&[u8]], u64); 7] = [
+        (&[b"", b""], 0),
+        (&[b"a : 1", b"b : 1"], 0),
+        (&[b"a:1", b"a:1", b"b:1"], 0),
+        (&[b"a : 1\nb : 2\n", b"b : 3\nc : 4\n"], 1),
+        (&[b"a : 1\na : 2\na : 3\nc : 1", b"a : 10\nb : 1\na : 20"], 2),
+        (&[b"a : 1\na : 2\nb : 3\nb : 3", b"a : 1\na : 2\na : 3\nb : 1"], 1),
+        // Whoever adds lines of its own makes nobody else's group larger.
+        (&[b"a : 0\na : 0\na : 0\na : 0\na : 0", b"a : 7", b"a : 1\na : 2"], 1),
+    ];
+    for (inputs, lines) in cases {
+        check_group(&PrivateJoinAndCompute, None, inputs, lines);
+    }
+}
+
+/// Which line overflows tells of what is common: not as long as that may be too little.
+#[test]
+fn a_group_is_counted_before_sums_are_spoken_of() {
+    let most = format!("a : {}\n", i128::MAX);
+    let limits = Limits { group: Some(2), ..Limits::default() };
+    let mut files = MemoryFiles::new([most.as_bytes(), most.as_bytes()]);
+    let ran = executor::run(&PrivateJoinAndCompute, None, &mut files, &limits, &StopSignal::new());
+    assert!(matches!(ran, Err(Failure::Limit(executor::Limit::Group(2)))), "{ran:?}");
 }
 
 #[test]
@@ -121,6 +148,13 @@ fn naive(files: &[Records]) -> String {
     sums.iter().filter(|(identity, _)| everywhere(identity)).map(|(i, sum)| format!("{i} : {sum}\n")).collect()
 }
 
+/// The fewest lines of one file in one sum.
+fn naive_lines(files: &[Records]) -> u64 {
+    let lines = |file: &Records, identity: &char| file.iter().filter(|(own, _)| own == identity).count() as u64;
+    let fewest = |(identity, _): &(char, i64)| files.iter().map(|file| lines(file, identity)).min();
+    files[0].iter().filter_map(fewest).filter(|lines| *lines > 0).min().unwrap_or(0)
+}
+
 proptest! {
     #[test]
     fn as_the_naive_definition(
@@ -159,10 +193,11 @@ impl Function for Planned {
 }
 
 /// The first owner's lines, and how many bytes the run counted at most.
-fn planned(inputs: &[String], plan: Plan) -> Result<(String, u64), Failure> {
+fn planned(inputs: &[String], plan: Plan, group: Option<u64>) -> Result<(String, u64), Failure> {
     let mut files = MemoryFiles::new(inputs.iter().map(|input| input.as_bytes().to_vec())).in_chunks_of(300);
     let function = Planned(plan, std::sync::Mutex::default());
-    executor::run(&function, None, &mut files, &Limits::default(), &StopSignal::new())?;
+    let limits = Limits { group, ..Limits::default() };
+    executor::run(&function, None, &mut files, &limits, &StopSignal::new())?;
     let lines = files.output(Output::Owner(0)).unwrap();
     assert!((1..inputs.len()).all(|input| files.output(Output::Owner(input)).unwrap() == lines));
     Ok((String::from_utf8(lines).unwrap(), function.1.into_inner().unwrap()))
@@ -180,7 +215,7 @@ proptest! {
         sums_bytes in 400..3000usize,
         room in prop_oneof![Just(0), Just(2000u64)],
     ) {
-        let plan = Plan { partition_bits, chunk_bytes, room, sums_bytes, joiners: 3, fan_in: 2, spills: true };
+        let plan = || Plan { partition_bits, chunk_bytes, room, sums_bytes, joiners: 3, fan_in: 2, spills: true };
         let files: Vec<Records> = files
             .into_iter()
             .map(|file| file.into_iter().map(|(i, amount)| (char::from_u32('a' as u32 + i).unwrap(), amount)).collect())
@@ -189,7 +224,10 @@ proptest! {
             .iter()
             .map(|file| file.iter().map(|(identity, amount)| format!("{identity}:{amount}\n")).collect())
             .collect();
-        prop_assert_eq!(planned(&inputs, plan).unwrap().0, naive(&files));
+        let fewest = naive_lines(&files);
+        prop_assert_eq!(planned(&inputs, plan(), Some(fewest)).unwrap().0, naive(&files));
+        let refused = planned(&inputs, plan(), Some(fewest + 1));
+        prop_assert!(matches!(refused, Err(Failure::Limit(executor::Limit::Group(_)))));
     }
 }
 
@@ -204,7 +242,7 @@ fn memory_is_bounded_whatever_is_repeated() {
     {
         let inputs = inputs.map(Clone::clone);
         let plan = Plan::new(MEMORY, 2, &inputs.each_ref().map(|input| input.len() as u64)).unwrap();
-        let (written, peak) = planned(&inputs, plan).unwrap();
+        let (written, peak) = planned(&inputs, plan, None).unwrap();
         assert_eq!(written.lines().count(), lines);
         assert!(written.lines().is_sorted_by_key(|line| line.rsplit_once(" : ").unwrap().0));
         assert!(peak <= MEMORY, "{peak}");

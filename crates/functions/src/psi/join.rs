@@ -32,12 +32,19 @@ pub(super) struct Joiner<'r> {
     table: Table,
     records: Vec<u32>,
     marks: Marks<'r>,
+    /// Distinct records that are common, so far.
+    common: u64,
 }
 
 impl<'r> Joiner<'r> {
     pub(super) fn new(plan: &'r Plan, pool: &'r Pool, crew: &'r Crew, marks: Marks<'r>) -> Self {
         let reader = ChunkReader { pool, crew, buffer: Vec::new(), mine: Vec::new() };
-        Self { plan, pool, reader, table: Table::default(), records: Vec::new(), marks }
+        Self { plan, pool, reader, table: Table::default(), records: Vec::new(), marks, common: 0 }
+    }
+
+    /// How many distinct records are common.
+    pub(super) fn common(&self) -> u64 {
+        self.common
     }
 
     /// What was marked.
@@ -58,20 +65,25 @@ impl<'r> Joiner<'r> {
 
     fn join_files(&mut self, files: &[File]) -> Result<(), Failure> {
         for bits in 0..MOST_PART_BITS {
-            // A part that is too large comes back in smaller ones; what was marked is marked again.
-            match (0..1 << bits).try_for_each(|number| self.join_part(files, Part { bits, number })) {
+            // A part that is too large comes back in smaller ones; what was marked is marked again, and counted anew.
+            let mut parts = (0..1 << bits).map(|number| self.join_part(files, Part { bits, number }));
+            match parts.try_fold(0, |common, part| Ok(common + part?)) {
                 Err(Halt::Full) => {}
                 Err(Halt::Failed(failure)) => return Err(failure),
-                Ok(()) => return Ok(()),
+                Ok(common) => {
+                    self.common += common;
+                    return Ok(());
+                }
             }
         }
         Err(Failure::function("the files have too many records"))
     }
 
-    fn join_part(&mut self, files: &[File], part: Part) -> Result<(), Halt> {
-        let [smallest, between @ .., largest] = files else { return Ok(()) };
+    /// Marks what is common in one part, and gives how many distinct records that is.
+    fn join_part(&mut self, files: &[File], part: Part) -> Result<u64, Halt> {
+        let [smallest, between @ .., largest] = files else { return Ok(0) };
         let all = files.len() as u32;
-        let Self { plan, pool, reader, table, marks, records } = self;
+        let Self { plan, pool, reader, table, marks, records, common: _ } = self;
         pool.count_freed::<u8>(table.bytes());
         table.reset(smallest.1.iter().map(Chunk::len).sum::<usize>() >> part.bits, plan.tags);
         pool.count::<u8>(table.bytes());
@@ -101,7 +113,8 @@ impl<'r> Joiner<'r> {
                 table.common(entries, all, records);
                 Ok(marks.mark(file.0, base, records)?)
             })
-        })
+        })?;
+        Ok(table.distinct_common(all))
     }
 }
 

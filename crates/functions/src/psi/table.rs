@@ -88,6 +88,11 @@ impl Table {
         }
     }
 
+    /// How many distinct tags so many files have.
+    pub(super) fn distinct_common(&self, files: u32) -> u64 {
+        self.files.iter().filter(|have| **have == files).count() as u64
+    }
+
     /// The lowest bits of the records whose tags so many files have.
     pub(super) fn common(&self, entries: &[Entry], files: u32, records: &mut Vec<u32>) {
         records.clear();

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::plan::Windows;
 use super::*;
-use crate::check::{check, check_failures_and_stops, fails, refused};
+use crate::check::{check, check_failures_and_stops, check_group, fails, refused};
 
 /// A file of one record per number.
 fn file(records: &[u16]) -> Vec<u8> {
@@ -75,6 +75,23 @@ fn records_are_compared_whole() {
 }
 
 #[test]
+fn distinct_common_records_are_counted() {
+    let cases: [(&[&[u8]], u64); 6] = [
+        (&[b"", b""], 0),
+        (&[b"abc", b"def"], 0),
+        (&[b"abcd", b"bxc"], 2),
+        (&[b"aaaab", b"aaacc"], 1),
+        (&[b"abc", b"bcd", b"cbe"], 2),
+        (&[b"ab", b"ab", b"c"], 0),
+    ];
+    for (files, common) in cases {
+        let inputs: Vec<_> = files.iter().map(|records| file(&bytes(records))).collect();
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        check_group(&Psi, None, &inputs, common);
+    }
+}
+
+#[test]
 fn files_of_broken_records_are_refused() {
     let whole = file(&[1, 2]);
     for length in [1, 31, 33, 63] {
@@ -123,16 +140,22 @@ proptest! {
 }
 
 /// Runs as a test planned it; gives the answers and how many bytes the run counted at most.
-fn planned(files: &[Vec<u16>], plan: &Plan) -> (Vec<Vec<u8>>, u64) {
+fn planned(files: &[Vec<u16>], plan: &Plan, group: Option<u64>) -> Result<(Vec<Vec<u8>>, u64), Failure> {
     let peak = std::sync::Mutex::new(0);
     let planned = Planned(&Psi, |invocation: &mut Invocation<'_>| {
         *peak.lock().unwrap() = run(invocation, &records(invocation)?, plan)?.peak();
         Ok(String::new())
     });
     let mut lent = MemoryFiles::new(files.iter().map(|records| file(records))).in_chunks_of(5000);
-    executor::run(&planned, None, &mut lent, &limits(1 << 20, 3), &StopSignal::new()).unwrap();
+    let limits = Limits { group, ..limits(1 << 20, 3) };
+    executor::run(&planned, None, &mut lent, &limits, &StopSignal::new())?;
     let answers = (0..files.len()).map(|input| lent.output(Output::Owner(input)).unwrap()).collect();
-    (answers, peak.into_inner().unwrap())
+    Ok((answers, peak.into_inner().unwrap()))
+}
+
+fn common(files: &[Vec<u16>]) -> u64 {
+    let has_all = |record: &&u16| files.iter().all(|file| file.contains(record));
+    files[0].iter().filter(has_all).collect::<std::collections::HashSet<_>>().len() as u64
 }
 
 /// psi with another way to run.
@@ -162,7 +185,9 @@ proptest! {
     ) {
         let windows = window_bits.map_or(Windows::One, |bits| Windows::Many { bits, chunk_len: 5 });
         let plan = Plan { partition_bits, chunk_len: 128, room, tags, joiners: 3, windows, spills: true };
-        prop_assert_eq!(planned(&files, &plan).0, naive(&files));
+        prop_assert_eq!(planned(&files, &plan, Some(common(&files))).unwrap().0, naive(&files));
+        let refused = planned(&files, &plan, Some(common(&files) + 1));
+        prop_assert!(matches!(refused, Err(Failure::Limit(executor::Limit::Group(_)))));
     }
 }
 
@@ -179,7 +204,7 @@ fn memory_is_bounded_whatever_is_repeated() {
     {
         let sizes = [files[0].len() as u64, files[1].len() as u64];
         let plan = Plan::new(MEMORY, 2, &sizes).unwrap();
-        let (answers, peak) = planned(&files, &plan);
+        let (answers, peak) = planned(&files, &plan, None).unwrap();
         assert_eq!(answers, naive(&files));
         assert!(peak <= MEMORY, "{peak}");
     }

@@ -59,6 +59,9 @@ pub(super) struct Args {
     /// The least trusted platform that may read it: simulated, tpm or confidential
     #[arg(long, value_name = "LEVEL")]
     minimum_trust: Option<TrustLevel>,
+    /// The least minimum group of a task that reads it: no result of it is about fewer records
+    #[arg(long, value_name = "N")]
+    minimum_group: Option<u64>,
     /// Take the policy from a file, as --json shows it
     #[arg(long, value_name = "FILE", conflicts_with_all = RULES)]
     from: Option<PathBuf>,
@@ -68,7 +71,7 @@ pub(super) struct Args {
 }
 
 /// The options that make a policy.
-const RULES: [&str; 9] = [
+const RULES: [&str; 10] = [
     "functions",
     "collaborators",
     "alone",
@@ -78,6 +81,7 @@ const RULES: [&str; 9] = [
     "until",
     "purpose",
     "minimum_trust",
+    "minimum_group",
 ];
 
 /// What is to be done.
@@ -112,6 +116,7 @@ impl Args {
             not_after_ms: self.until,
             purpose: self.purpose,
             minimum_trust: self.minimum_trust,
+            minimum_group: self.minimum_group,
         };
         let change = match from {
             Some(path) => Change::To(Some(read(&path)?)),
@@ -158,7 +163,8 @@ pub(super) fn write(out: &mut dyn Write, policy: Option<&FilePolicy>, used: Opti
     let Some(policy) = policy else {
         return writeln!(out, "policy         none: its owner's approval of each task is all that it needs");
     };
-    let FilePolicy { functions, collaborators, recipients, uses, not_after_ms, purpose, minimum_trust } = policy;
+    let FilePolicy { functions, collaborators, recipients, uses, not_after_ms, purpose, minimum_trust, minimum_group } =
+        policy;
     if let Some(functions) = functions {
         let functions: Vec<_> = functions.iter().map(shown).collect();
         writeln!(out, "functions      {}", or_none(functions.join(", ")))?;
@@ -180,6 +186,9 @@ pub(super) fn write(out: &mut dyn Write, policy: Option<&FilePolicy>, used: Opti
     }
     if let Some(level) = minimum_trust {
         writeln!(out, "trust          at least {level}")?;
+    }
+    if let Some(group) = minimum_group {
+        writeln!(out, "group          at least {group}")?;
     }
     match *policy == FilePolicy::default() {
         true => writeln!(out, "policy         excludes nothing"),
@@ -260,11 +269,13 @@ mod tests {
             not_after_ms: Some(UnixMillis(1_700_000_000_000)),
             purpose: Some("audit".to_owned()),
             minimum_trust: Some(TrustLevel::Tpm),
+            minimum_group: Some(10),
         };
         let mut text = Vec::new();
         write(&mut text, Some(&policy), Some(2)).expect("memory");
         let expected = "functions      psi@1\nwith           nobody else\nrecipients     bob\nuses           2 of 3\n\
-                        until          2023-11-14T22:13:20Z\npurpose        \"audit\"\ntrust          at least tpm\n";
+                        until          2023-11-14T22:13:20Z\npurpose        \"audit\"\ntrust          at least tpm\n\
+                        group          at least 10\n";
         assert_eq!(String::from_utf8(text).expect("text"), expected);
     }
 }

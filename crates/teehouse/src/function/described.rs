@@ -39,6 +39,9 @@ struct Shape {
     inputs: String,
     payload: &'static str,
     outputs: Vec<&'static str>,
+    /// Whether tasks can have a minimum group.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    counts: bool,
 }
 
 /// Every function that a user may use.
@@ -84,6 +87,7 @@ impl From<FunctionDetails> for Described {
                 inputs: inputs(&details.inputs),
                 payload: payload(details.payload),
                 outputs: details.outputs.into_iter().map(receives).collect(),
+                counts: details.counts,
             }),
             code: details.code,
             schema: serde_json::from_str(&details.schema).ok(),
@@ -110,6 +114,7 @@ impl From<&Interface> for Described {
                 inputs: inputs(&rule),
                 payload: payload(interface.payload.into()),
                 outputs: interface.outputs.iter().map(|kind| receives((*kind).into())).collect(),
+                counts: interface.counts,
             }),
             code: None,
             schema: serde_json::from_str(&interface.schema).ok(),
@@ -158,6 +163,9 @@ impl Described {
             writeln!(out, "payload    {}", shape.payload)?;
             writeln!(out, "gives      a result text")?;
             shape.outputs.iter().try_for_each(|output| writeln!(out, "           {output}"))?;
+            if shape.counts {
+                writeln!(out, "group      a task can have a minimum: `task create --minimum-group N`")?;
+            }
         }
         if let Some(code) = &self.code {
             print_code(out, code)?;

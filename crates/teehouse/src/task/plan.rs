@@ -91,6 +91,10 @@ fn compare(before: &TaskManifest, now: &TaskManifest) -> Since {
     if before.payload != now.payload {
         differences.push("the payload".to_owned());
     }
+    if before.minimum_group != now.minimum_group {
+        let (old, new) = (group(before), group(now));
+        differences.push(format!("the minimum group: {old} then, {new} now"));
+    }
     let mut differs_by_little = false;
     for party in &now.parties {
         let (old, new) = (of(before, party), of(now, party));
@@ -107,6 +111,10 @@ fn compare(before: &TaskManifest, now: &TaskManifest) -> Since {
         }
     }
     Since { task_id: before.task_id.clone(), differences, differs_by_little }
+}
+
+fn group(manifest: &TaskManifest) -> String {
+    manifest.minimum_group.map_or_else(|| "none".to_owned(), |group| group.to_string())
 }
 
 fn of<'a>(manifest: &'a TaskManifest, party: &UserId) -> Vec<&'a PinnedFile> {
@@ -234,7 +242,13 @@ impl Plan {
         if let Some(last) = limits.not_after_ms {
             writeln!(out, "  not after     {}", utc(last))?;
         }
-        writeln!(out, "  platform      at least {}", manifest.minimum_trust)
+        writeln!(out, "  platform      at least {}", manifest.minimum_trust)?;
+        match manifest.minimum_group {
+            Some(group) => {
+                writeln!(out, "  group         results about fewer than {group} records, or none, are refused")
+            }
+            None => Ok(()),
+        }
     }
 
     fn print_approvals(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -314,6 +328,7 @@ mod tests {
             approvers: Vec::new(),
             approval: ApprovalRule::default(),
             minimum_trust: TrustLevel::Simulated,
+            minimum_group: None,
             measurements: None,
             purpose: String::new(),
         }

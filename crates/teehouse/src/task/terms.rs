@@ -44,6 +44,9 @@ pub(super) struct Args {
     /// The least trusted platform that may run it: simulated, tpm or confidential
     #[arg(long, value_name = "LEVEL")]
     minimum_trust: Option<TrustLevel>,
+    /// The fewest records that a result may be about: with fewer, or none, the run fails and says no number
+    #[arg(long, value_name = "N")]
+    minimum_group: Option<u64>,
 }
 
 impl Args {
@@ -64,6 +67,7 @@ impl Args {
             not_after_ms: date(self.not_after),
             time_ms: self.seconds.map(|seconds| seconds.saturating_mul(1000)),
             minimum_trust: self.minimum_trust,
+            minimum_group: self.minimum_group,
             purpose: self.purpose,
         })
     }

@@ -40,6 +40,34 @@ fn two_people_find_their_common_lines() {
 }
 
 #[test]
+fn too_few_common_lines_are_told_to_nobody() {
+    let house = House::open();
+    let (alice, bob) = (house.user("alice"), house.user("bob"));
+    let left_id = alice.get(&["file", "put", &house.file("left", b"one\ntwo\nthree\nfour\n"), "--lines"]);
+    let right_id = bob.get(&["file", "put", &house.file("right", b"two\nfour\nfive"), "--lines"]);
+    bob.run(&["file", "policy", &right_id, "--minimum-group", "2"]).good();
+    assert_eq!(bob.get(&["file", "policy", &right_id]), "group          at least 2");
+    let ask = |least: &'static str| {
+        let task = alice.get(&["task", "create", "psi", "--with", "bob", "--file", &left_id, "--minimum-group", least]);
+        let plan = bob.get(&["task", "plan", &task]);
+        let rule = format!("group         results about fewer than {least} records, or none, are refused");
+        assert!(plan.contains(&rule), "{plan}");
+        bob.get(&["task", "approve", &task, "--file", &right_id]);
+        alice.run(&["task", "run", &task])
+    };
+    let refused = ask("3");
+    assert_eq!(refused.code, Some(1));
+    let rule = "the result would be about fewer records than the task's minimum group of 3";
+    assert!(refused.err.contains(rule), "{}", refused.err);
+    assert_eq!(ask("2").good().text(), "Finished");
+    assert!(ask("1").err.contains("its owner asks for a minimum group of at least 2, and the task has one of 1"));
+
+    let wrong = alice.run(&["task", "create", "echo", "--minimum-group", "3"]);
+    assert!(wrong.err.contains("echo does not count what its results are about"), "{}", wrong.err);
+    assert!(alice.get(&["function", "show", "psi"]).contains("--minimum-group"));
+}
+
+#[test]
 fn a_file_comes_back_as_it_was_put() {
     let house = House::open();
     let alice = house.user("alice");

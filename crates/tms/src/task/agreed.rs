@@ -34,6 +34,8 @@ pub(crate) struct Terms {
     not_before: Option<UnixMillis>,
     not_after: Option<UnixMillis>,
     minimum_trust: TrustLevel,
+    #[serde(default)]
+    minimum_group: Option<u64>,
     measurements: Option<Digest>,
     purpose: String,
 }
@@ -59,8 +61,16 @@ pub(crate) enum NotNow {
 
 impl Terms {
     pub(super) fn new(new: &NewTask<'_>, function_type: FunctionType) -> Self {
-        let TaskTerms { approval, payload_sha256, not_before_ms, not_after_ms, time_ms: _, minimum_trust, purpose } =
-            new.terms.clone();
+        let TaskTerms {
+            approval,
+            payload_sha256,
+            not_before_ms,
+            not_after_ms,
+            time_ms: _,
+            minimum_trust,
+            minimum_group,
+            purpose,
+        } = new.terms.clone();
         Terms {
             approval: approval.unwrap_or_default(),
             payload: payload(new.function, function_type, payload_sha256),
@@ -68,6 +78,7 @@ impl Terms {
             not_before: not_before_ms,
             not_after: not_after_ms,
             minimum_trust: minimum_trust.unwrap_or(TrustLevel::Simulated),
+            minimum_group,
             measurements: new.measurements,
             purpose,
         }
@@ -84,6 +95,7 @@ impl Terms {
             not_before: None,
             not_after: None,
             minimum_trust: TrustLevel::Simulated,
+            minimum_group: None,
             measurements: None,
             purpose: String::new(),
         }
@@ -100,8 +112,13 @@ fn payload(function: &FunctionInfo, function_type: FunctionType, fixed: Option<D
     }
 }
 
-/// Checks what the creator demands, for these approvers.
-pub(crate) fn check_terms(terms: &TaskTerms, approvers: &[UserId], now: UnixMillis) -> Result<(), Error> {
+/// Checks what the creator demands of this function, for these approvers.
+pub(crate) fn check_terms(
+    terms: &TaskTerms,
+    function: &FunctionInfo,
+    approvers: &[UserId],
+    now: UnixMillis,
+) -> Result<(), Error> {
     let rule = |ok: bool, rule: &str| if ok { Ok(()) } else { Err(Error::field("terms", rule)) };
     if let Some(approval) = &terms.approval {
         agreement::check_rule(approval, approvers, now).map_err(|bad| Error::field("terms", bad.to_string()))?;
@@ -111,7 +128,22 @@ pub(crate) fn check_terms(terms: &TaskTerms, approvers: &[UserId], now: UnixMill
     rule(terms.not_after_ms.is_none_or(|last| last >= now), "not_after_ms: has passed")?;
     let order = terms.not_before_ms.zip(terms.not_after_ms).is_none_or(|(first, last)| first <= last);
     rule(order, "not_before_ms is later than not_after_ms")?;
-    rule(terms.time_ms != Some(0), "time_ms: nothing runs in no time")
+    rule(terms.time_ms != Some(0), "time_ms: nothing runs in no time")?;
+    check_group(terms.minimum_group, function).map_err(|rule| Error::field("terms", rule))
+}
+
+/// Whether a minimum group can be asked of this function.
+fn check_group(minimum: Option<u64>, function: &FunctionInfo) -> Result<(), String> {
+    match minimum {
+        Some(_) if !function.counts => {
+            let name = &function.function.name;
+            Err(format!("minimum_group: {name} does not count what its results are about, so it can't keep to one"))
+        }
+        Some(group) if !manifest::GROUPS.contains(&group) => {
+            Err(format!("minimum_group: a number from {} to {}", manifest::GROUPS.start(), manifest::GROUPS.end()))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Task {
@@ -158,6 +190,7 @@ impl Task {
             approvers: self.approvers(),
             approval: terms.approval,
             minimum_trust: terms.minimum_trust,
+            minimum_group: terms.minimum_group,
             measurements: terms.measurements,
             purpose: terms.purpose,
         }

@@ -136,6 +136,10 @@ pub struct TaskTerms {
     /// The least trusted platform that may run it; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_trust: Option<TrustLevel>,
+    /// The fewest records that a result may be about, 1 to 2³² − 1; any number when absent. The function must be one that
+    /// counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_group: Option<u64>,
     /// What the results are for: one line of at most 200 characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub purpose: String,
@@ -421,6 +425,9 @@ pub struct FunctionDetails {
     pub outputs: Vec<OutputUse>,
     /// JSON Schemas of payload, inputs, outputs and result, by name, as one JSON text; empty where nothing is declared.
     pub schema: String,
+    /// Whether it counts what its results are about, so that a task can have a minimum group.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counts: bool,
     /// Whether it can't be used for new tasks.
     pub disabled: bool,
     /// What is to be known of the code of a user's function. Built-ins are part of the platform and have none.
