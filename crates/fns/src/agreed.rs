@@ -22,6 +22,9 @@ pub enum NotAgreed {
     /// It comes too late.
     #[error("the parties agreed that it starts earlier than now")]
     Late,
+    /// Something of the task changed between the invocation and its start.
+    #[error("what the parties agree on changed while this invocation waited: look again, then invoke it anew")]
+    Changed,
 }
 
 /// Decides whether an invocation with this payload is agreed on.

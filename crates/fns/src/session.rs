@@ -33,6 +33,7 @@ use types::wire::tms_internal::{RenewLease, Response as TmsResponse, UpdateTask}
 
 use self::keys::{Sealed, Unlocked};
 use crate::Error;
+use crate::agreed::NotAgreed;
 use crate::code::{Callee, Codes, Pinned};
 use crate::error::unexpected;
 use crate::files::{
@@ -123,6 +124,9 @@ impl Session {
         let task = self.plan.task_id.clone();
         let minimum = self.plan.terms.as_ref().map(|terms| terms.minimum_trust);
         match (self.node.task(&task).await, minimum) {
+            (Ok(found), Some(_)) if !found.task_info.status.is_final() && found.terms != self.plan.terms => {
+                Error::NotAgreed { task, source: NotAgreed::Changed }
+            }
             (Ok(found), Some(minimum)) if found.task_info.status == Status::Ready => Error::Trust(minimum),
             (Ok(found), _) if found.task_info.status.is_final() => {
                 Error::NotReady { task, status: found.task_info.status }
@@ -454,6 +458,7 @@ impl Session {
             status: Some(status),
             lease_id: Some(self.lease.clone()),
             node: Some(self.node.settings.node).filter(|_| status == Status::Running),
+            manifest_sha256: self.stated.manifest().filter(|_| status == Status::Running),
             error: None,
             run: None,
         }

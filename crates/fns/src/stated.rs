@@ -43,6 +43,11 @@ impl Stated {
         Stated { lease, manifest, payload, started: now }
     }
 
+    /// The manifest by which it runs, where the tms gave one.
+    pub(crate) fn manifest(&self) -> Option<Digest> {
+        self.manifest
+    }
+
     /// The statement of its end. There is none for tasks of a tms that gives no manifests, nor where nothing signs.
     pub(crate) fn end(&self, plan: &Plan, end: &End<'_>, by: &Statements, now: UnixMillis) -> Option<SignedStatement> {
         let (status, result, outputs, error) = match end {

@@ -99,15 +99,7 @@ impl Tms {
 
     /// What a task that runs may read: what the kms releases keys by.
     pub(crate) async fn released(&self, release: &ReleaseTask) -> Result<ReleasedTask, Error> {
-        let id = &release.task_id;
-        let task = self.task(id).await?;
-        let lease = task.lease.as_ref().and_then(|lease| lease.id.as_ref());
-        Ok(ReleasedTask {
-            running: lease == Some(&release.lease_id),
-            ended: task.status().is_final(),
-            manifest: task.consented(id),
-            approvals: task.agreement(id)?.standing().to_vec(),
-        })
+        self.task(&release.task_id).await?.released(release)
     }
 }
 

@@ -343,7 +343,8 @@ impl Tms {
         });
         match changed.await {
             Ok(Some(task)) => {
-                self.follow(id, &task);
+                self.follow(id.clone(), &task);
+                self.follow_again(id, task.lease).await?;
                 Ok(true)
             }
             Err(NotChanged::Repeated) => Ok(true),
@@ -366,6 +367,15 @@ impl Tms {
                 .increment(1);
             self.ended.notify_one();
         }
+    }
+
+    /// Forgets a lease that was given up between its commit and [`Tms::follow`]: whoever gave it up may have been followed
+    /// first, and its node would be told that it holds a lease for as long as it asks.
+    async fn follow_again(&self, id: TaskId, lease: Option<Lease>) -> Result<(), Error> {
+        if lease.is_some() && db::task(&self.store, id.clone()).await?.is_none_or(|task| task.lease != lease) {
+            self.leases.remove(&id);
+        }
+        Ok(())
     }
 
     /// Keeps a lease; `false` when the task is not under it.

@@ -267,7 +267,9 @@ impl Task {
             None => {}
             Some(Status::Running) => {
                 self.status = self.status.after(Event::Leased).ok()?;
-                if self.not_now(now).is_some() || trust < self.minimum_trust() {
+                let stale =
+                    update.manifest_sha256.is_some_and(|named| self.digest(&update.task_id).ok() != Some(named));
+                if stale || self.not_now(now).is_some() || trust < self.minimum_trust() {
                     return None;
                 }
                 let (lease, node) = (update.lease_id.clone(), update.node);
@@ -287,7 +289,15 @@ impl Task {
         }
         self.outputs.extend(update.output_files.iter().cloned());
         self.result_file = update.task_result_file_id.clone().or(self.result_file);
+        self.leave_no_results();
         Some(self)
+    }
+
+    /// A task that failed lists no results, whatever was reported of it before: the tdfs removes what a task does not list.
+    fn leave_no_results(&mut self) {
+        if self.status == Status::Failed {
+            (self.outputs, self.result_file) = (Vec::new(), None);
+        }
     }
 
     /// Whether an update shows the lease that the task is under. A task that is under none asks for none.
@@ -312,6 +322,7 @@ impl Task {
         self.lease = None;
         self.error = Some(reason);
         self.run.iter_mut().for_each(|run| run.ended = Some(now));
+        self.leave_no_results();
         Some(self)
     }
 }

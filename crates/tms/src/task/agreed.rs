@@ -17,6 +17,7 @@ use types::time::UnixMillis;
 use types::trust::TrustLevel;
 use types::user::UserId;
 use types::wire::tms_external::TaskTerms;
+use types::wire::tms_internal::{ReleaseTask, ReleasedTask};
 
 use super::{NewTask, Task};
 use crate::Error;
@@ -82,6 +83,11 @@ impl Terms {
             measurements: new.measurements,
             purpose,
         }
+    }
+
+    fn check_deadline(&self, id: &TaskId, now: UnixMillis) -> Result<(), Error> {
+        let late = self.approval.deadline_ms.is_some_and(|deadline| now > deadline);
+        if late { Err(Error::TooLate(id.clone())) } else { Ok(()) }
     }
 
     /// Those of a task that was created before there were any.
@@ -305,9 +311,7 @@ impl Task {
             return Err(Error::ApprovedAlready(id.clone()));
         }
         self.check_open(id, Event::Approved)?;
-        if terms.approval.deadline_ms.is_some_and(|deadline| asked.now > deadline) {
-            return Err(Error::TooLate(id.clone()));
-        }
+        terms.check_deadline(id, asked.now)?;
         match asked.manifest {
             Some(_) if brings > 0 => return Err(Error::BringFirst),
             Some(named) if named != self.digest(id)? => return Err(Error::OtherManifest(id.clone())),
@@ -370,7 +374,7 @@ impl Task {
     /// asked of them.
     ///
     /// # Errors
-    /// When it runs, or ended.
+    /// When it runs, or ended, or nobody could approve it any more.
     pub(crate) fn set_payload(
         mut self,
         permit: &Permit<ChangeTerms>,
@@ -380,6 +384,7 @@ impl Task {
         self.check_open(id, Event::Changed)?;
         let mut agreement = self.agreement(id)?;
         let mut terms = self.terms();
+        terms.check_deadline(id, now)?;
         terms.payload = match (sha256, self.function_type) {
             (Some(digest), _) => PayloadTerms::Exactly(digest),
             (None, FunctionType::Single) => PayloadTerms::Any,
@@ -408,6 +413,7 @@ impl Task {
         self.status = before.after(Event::Withdrawn).map_err(ended)?;
         self.lease = None;
         self.run.iter_mut().for_each(|run| run.ended = Some(now));
+        self.leave_no_results();
         self.withdrawn = Some(super::Withdrawn { by: user.clone(), before, at: now });
         let message = match *user == self.creator {
             true => format!("its creator {user} cancelled it"),
@@ -415,6 +421,21 @@ impl Task {
         };
         self.error = Some(types::error::FailureReason::new(types::error::ErrorCode::PreconditionFailed, message));
         Ok(self)
+    }
+
+    /// What it may read, if it runs under the lease that is asked about.
+    ///
+    /// # Errors
+    /// When it has no digest.
+    pub(crate) fn released(&self, release: &ReleaseTask) -> Result<ReleasedTask, Error> {
+        let id = &release.task_id;
+        let lease = self.lease.as_ref().and_then(|lease| lease.id.as_ref());
+        Ok(ReleasedTask {
+            running: lease == Some(&release.lease_id),
+            ended: self.status.is_final(),
+            manifest: self.consented(id),
+            approvals: self.agreement(id)?.standing().to_vec(),
+        })
     }
 
     /// Whether the time is not one at which it may start.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::consent::{Approval, SignedStatement, TaskManifest};
+use crate::digest::Digest;
 use crate::error::FailureReason;
 use crate::file::{PinnedFile, TaskFile};
 use crate::function::{Code, FunctionInfo, FunctionRef, FunctionType, Runtime};
@@ -71,6 +72,10 @@ pub struct UpdateTask {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub node: Option<SocketAddr>,
+    /// With `Running`: the manifest by which the node is about to run it. No lease is given for another than the task has
+    /// then, since what the node read of it may have changed meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_sha256: Option<Digest>,
     /// With `Failed`: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FailureReason>,
