@@ -62,6 +62,9 @@ pub enum NotBelieved {
     /// There is not exactly one signature, or it is not the signer's.
     #[error("the signature is not the signer's over this statement")]
     Signature,
+    /// It has words on it that are not part of it.
+    #[error("its notice is not one that a service makes")]
+    Notice,
     /// The payload is not canonical.
     #[error("the payload: {0}")]
     Payload(#[from] NotCanonical),
@@ -146,7 +149,13 @@ pub fn open<T: Serialize + DeserializeOwned>(
     if statement.payload_type != payload_type {
         return Err(NotBelieved::Type { expected: payload_type, found: statement.payload_type.clone() });
     }
+    if statement.notice.as_deref().is_some_and(|notice| notice != SIMULATED) {
+        return Err(NotBelieved::Notice);
+    }
     let [signature] = &statement.signatures[..] else { return Err(NotBelieved::Signature) };
+    if signature.keyid != crypto::hash::hex(&Sha256::digest(&statement.signer.key.0)) {
+        return Err(NotBelieved::Signature);
+    }
     let signed = pae(payload_type, &statement.payload.0);
     crypto::sign::verify_ed25519(&statement.signer.key.0, &signed, &signature.sig.0)
         .map_err(|_| NotBelieved::Signature)?;
