@@ -12,6 +12,8 @@ mod error;
 mod function;
 mod leases;
 mod log;
+#[cfg(test)]
+mod model_tests;
 mod nodes;
 pub mod parties;
 mod receipts;
