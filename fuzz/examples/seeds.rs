@@ -94,6 +94,17 @@ const REQUESTS: [&str; 53] = [
     r#"{"type":"RemoveSlot","slot":1,"leave_locked":true}"#,
 ];
 
+/// Documents of consent in canonical form, and an envelope.
+const CONSENT: [&str; 7] = [
+    r#"{"approval":{"exact":false},"approvers":["alice"],"created_ms":1,"function":{"digest":"DIGEST","name":"echo","version":1},"inputs":[],"limits":{"runs":1,"time_ms":1},"minimum_trust":"simulated","outputs":[],"parties":["alice"],"payload":"any","schema":1,"task_id":"t"}"#,
+    r#"{"manifest":"DIGEST","schema":1,"task_id":"t","user_id":"alice"}"#,
+    r#"{"key":"","required":true,"schema":1,"user_id":"alice","version":1}"#,
+    r#"{"functions":[{"name":"psi","version":1}],"not_after_ms":1,"purpose":"p","uses":1}"#,
+    r#"{"ended_ms":1,"lease_id":"l","manifest_sha256":"DIGEST","outputs":[],"schema":1,"started_ms":1,"status":"Finished","task_id":"t"}"#,
+    r#"{"at_ms":1,"before":"Ready","deployment":"house","manifest_sha256":"DIGEST","schema":1,"task_id":"t","user_id":"alice"}"#,
+    r#"{"payloadType":"application/vnd.teehouse.run+json","payload":"e30=","signatures":[{"keyid":"DIGEST","sig":""}],"signer":{"key":"","evidence":"","at_ms":1}}"#,
+];
+
 /// Quotes of real machines with their collateral: the data of `attest`'s tests.
 const QUOTES: [(&[u8], &[u8]); 3] = [
     (
@@ -164,6 +175,9 @@ fn main() {
     write("checkpoint", 0, checkpoint.as_bytes());
     write("checkpoint", 1, note.as_bytes());
     write("log_entry", 0, &log_entry());
+    for (number, document) in CONSENT.iter().enumerate() {
+        write("consent", number, document.replace("DIGEST", &"ab".repeat(32)).as_bytes());
+    }
     write("log_proof", 0, &[[63, 41, 3, 77, 0, 0, 0, 0].as_slice(), &[9; 96]].concat());
     write("manifest", 2, include_bytes!("../../crates/attest/tests/data/manifest/house.manifest.json"));
     for (number, evidence) in snp().into_iter().enumerate() {

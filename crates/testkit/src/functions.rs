@@ -30,13 +30,13 @@ impl Function for Misbehaving {
 ///
 /// * `fails` with words of its own
 /// * `panics` with [`PANIC_WORDS`]
-/// * `naps` for as many milliseconds as its payload says, looking up now and then
+/// * `naps` for as many milliseconds as its payload says, looking up now and then, for one party or several
 /// * `snores` for as long, looking up never
 pub fn all() -> Vec<Arc<dyn Function>> {
     let mut all = functions::builtins();
     all.push(misbehaving("fails", |_| Err(Failure::function("line 3: not to my taste"))));
     all.push(misbehaving("panics", |_| panic!("{PANIC_WORDS}")));
-    all.push(misbehaving("naps", |invocation| {
+    all.push(misbehaving_for(FunctionType::Either, "naps", |invocation| {
         let end = Instant::now() + wanted(invocation);
         while Instant::now() < end {
             sleep(Duration::from_millis(5));
@@ -56,11 +56,19 @@ fn wanted(invocation: &Invocation<'_>) -> Duration {
 }
 
 fn misbehaving(name: &'static str, run: fn(&mut Invocation<'_>) -> Result<String, Failure>) -> Arc<dyn Function> {
+    misbehaving_for(FunctionType::Single, name, run)
+}
+
+fn misbehaving_for(
+    function_type: FunctionType,
+    name: &'static str,
+    run: fn(&mut Invocation<'_>) -> Result<String, Failure>,
+) -> Arc<dyn Function> {
     let interface = Interface {
         name: Cow::Borrowed(name),
         version: 1,
         summary: Cow::Borrowed("misbehaves"),
-        function_type: FunctionType::Single,
+        function_type,
         inputs: Inputs::at_least(0),
         payload: PayloadRule::Optional,
         outputs: Cow::Borrowed(&[]),

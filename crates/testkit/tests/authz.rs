@@ -107,8 +107,8 @@ fn state_names() -> Vec<String> {
 /// What a participant can ask of a task or of its input, by name.
 type Action = (&'static str, fn(&Scene<'_>, &str) -> (Api, Value));
 
-/// The two that change something come last.
-const ACTIONS: [Action; 11] = [
+/// Those that change something come last.
+const ACTIONS: [Action; 17] = [
     ("tms Get", |scene, _| (Api::TmsExternal, json!({"type": "Get", "task_id": scene.task.id}))),
     ("tms List", |_, _| (Api::TmsExternal, json!({"type": "List"}))),
     ("tms GetCheckpoint", |_, _| (Api::TmsExternal, json!({"type": "GetCheckpoint"}))),
@@ -121,9 +121,20 @@ const ACTIONS: [Action; 11] = [
     ("tdfs SetPolicy input", |scene, _| {
         (Api::TdfsExternal, json!({"type": "SetPolicy", "file_id": scene.input, "policy": {"uses": 9}}))
     }),
+    ("tms GetManifest", |scene, _| (Api::TmsExternal, json!({"type": "GetManifest", "task_id": scene.task.id}))),
+    ("tms GetReceipt", |scene, _| (Api::TmsExternal, json!({"type": "GetReceipt", "task_id": scene.task.id}))),
+    ("tms BringFiles", |scene, _| {
+        (Api::TmsExternal, json!({"type": "BringFiles", "task_id": scene.task.id, "files": []}))
+    }),
     ("tms Update", |scene, file| {
         (Api::TmsExternal, json!({"type": "Update", "task_id": scene.task.id, "files": [file]}))
     }),
+    ("tms Update of no such manifest", |scene, _| {
+        let document = json!({"type": "Update", "task_id": scene.task.id, "files": [], "manifest": "0".repeat(64)});
+        (Api::TmsExternal, document)
+    }),
+    ("tms SetPayload", |scene, _| (Api::TmsExternal, json!({"type": "SetPayload", "task_id": scene.task.id}))),
+    ("tms Withdraw", |scene, _| (Api::TmsExternal, json!({"type": "Withdraw", "task_id": scene.task.id}))),
     ("tdfs Delete input", |scene, _| (Api::TdfsExternal, json!({"type": "Delete", "file_id": scene.input}))),
 ];
 

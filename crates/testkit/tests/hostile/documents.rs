@@ -23,6 +23,8 @@ fn requests() -> Vec<(Api, Value)> {
         (Api::TdfsExternal, json!({"type": "Get", "file_id": "f", "user_id": "u", "user_token": TOKEN})),
         (Api::TdfsExternal, json!({"type": "List", "user_id": "u", "user_token": TOKEN})),
         (Api::TdfsExternal, json!({"type": "Delete", "file_id": "f", "user_id": "u", "user_token": TOKEN})),
+        (Api::TdfsExternal, json!({"type": "GetKey", "user_id": "u", "user_token": TOKEN})),
+        (Api::TdfsExternal, json!({"type": "SetKey", "version": 1, "user_id": "u", "user_token": TOKEN})),
         (
             Api::TdfsInternal,
             json!({"type": "Create", "sha256": sha256, "file_size": 1, "user_id": "u", "task_id": "t",
@@ -41,6 +43,14 @@ fn requests() -> Vec<(Api, Value)> {
         (Api::TmsExternal, json!({"type": "Get", "task_id": "t", "user_id": "u", "user_token": TOKEN})),
         (Api::TmsExternal, json!({"type": "Update", "task_id": "t", "files": [], "user_id": "u", "user_token": TOKEN})),
         (Api::TmsExternal, json!({"type": "List", "user_id": "u", "user_token": TOKEN})),
+        (
+            Api::TmsExternal,
+            json!({"type": "BringFiles", "task_id": "t", "files": [], "user_id": "u", "user_token": TOKEN}),
+        ),
+        (Api::TmsExternal, json!({"type": "SetPayload", "task_id": "t", "user_id": "u", "user_token": TOKEN})),
+        (Api::TmsExternal, json!({"type": "Withdraw", "task_id": "t", "user_id": "u", "user_token": TOKEN})),
+        (Api::TmsExternal, json!({"type": "GetManifest", "task_id": "t", "user_id": "u", "user_token": TOKEN})),
+        (Api::TmsExternal, json!({"type": "GetReceipt", "task_id": "t", "user_id": "u", "user_token": TOKEN})),
         (Api::TmsExternal, json!({"type": "GetCheckpoint", "user_id": "u", "user_token": TOKEN})),
         (Api::TmsExternal, json!({"type": "ListLog", "user_id": "u", "user_token": TOKEN})),
         (Api::TmsExternal, json!({"type": "ProveLog", "index": 0, "user_id": "u", "user_token": TOKEN})),
@@ -58,6 +68,7 @@ fn requests() -> Vec<(Api, Value)> {
         (Api::TmsInternal, json!({"type": "Get", "task_id": "t"})),
         (Api::TmsInternal, json!({"type": "Update", "task_id": "t", "output_files": []})),
         (Api::TmsInternal, json!({"type": "Renew", "task_id": "t", "lease_id": "l"})),
+        (Api::TmsInternal, json!({"type": "Release", "task_id": "t", "lease_id": "l"})),
         (Api::TmsInternal, json!({"type": "Register", "node": "127.0.0.1:1", "started": false, "functions": []})),
         (Api::FnsExternal, json!({"task_id": "t", "function_name": "echo", "task_token": TOKEN})),
     ]
@@ -190,6 +201,8 @@ fn out_of_range() -> Vec<(Api, Vec<u8>, &'static str)> {
         push("file_size", vec![json!(-1), json!(18_446_744_073_709_551_616.0)]);
         push("index", vec![json!(-1), json!(18_446_744_073_709_551_616.0)]);
         push("allow_policy", vec![json!(3), json!(-1), json!(4_294_967_296_u64)]);
+        push("payload_sha256", vec![json!(""), json!("0".repeat(63)), json!("A".repeat(64))]);
+        push("version", vec![json!(-1), json!(18_446_744_073_709_551_616.0)]);
         push("node", vec![json!("localhost:1"), json!("127.0.0.1"), json!("127.0.0.1:65536")]);
         push("files", vec![json!([""]), json!(["x".repeat(65)])]);
         push("collaborator_list", vec![json!(["a b"]), json!(["x".repeat(65)])]);
