@@ -17,6 +17,7 @@ use types::log::Event;
 use types::receipt::{LogReceipt, RECEIPT, RUN, Receipt, RunReceipt, RunStatement, SCHEMA};
 use types::service::Role;
 use types::task::Status;
+use types::time::UnixMillis;
 use types::user::UserId;
 
 use crate::agreement::{self, Insufficient};
@@ -30,6 +31,11 @@ pub const MAX_BYTES: usize = 4 << 20;
 
 /// How far the clocks of two machines may differ, in milliseconds.
 const CLOCK_SKEW_MS: u64 = 300_000;
+
+/// How old the evidence of a key may be when the key signs, in milliseconds: it is renewed each day, and a platform that
+/// gives none for a while must not spoil receipts. Nothing signs the instant at which evidence was made, and it is
+/// appraised as of then: who could choose it freely could choose a day before a platform was found to be broken.
+const EVIDENCE_AGE_MS: u64 = 7 * 24 * 3_600_000;
 
 /// A receipt that was found to be right.
 #[derive(Debug)]
@@ -63,6 +69,9 @@ pub enum NotProven {
         /// Whose it should be.
         expected: String,
     },
+    /// The evidence for a key is not of the time at which the key signed.
+    #[error("the evidence for the key that signed is not of that time")]
+    EvidenceTime,
     /// The digest in it is not the manifest's.
     #[error("the manifest in the receipt is not the one that it names")]
     OtherManifest,
@@ -113,6 +122,7 @@ pub fn verify(signed: &SignedStatement, verifier: &Verifier<'_>, deployment: &De
         let (found, expected) = (receipt.deployment, deployment.as_str().to_owned());
         return Err(NotProven::OtherDeployment { found, expected });
     }
+    timely(signed, receipt.issued_ms)?;
     let tms = statement::appraise(&signed.signer, verifier, Role::Tms).map_err(NotProven::Receipt)?.into_inner();
     if manifest::digest(&receipt.manifest).ok() != Some(receipt.manifest_sha256) {
         return Err(NotProven::OtherManifest);
@@ -129,6 +139,13 @@ pub fn verify(signed: &SignedStatement, verifier: &Verifier<'_>, deployment: &De
     Ok(Proven { receipt, run, tms, node, log_size })
 }
 
+/// Checks that evidence was made about when its key signed.
+fn timely(signed: &SignedStatement, at: UnixMillis) -> Result<(), NotProven> {
+    let made = signed.signer.at_ms.0;
+    let fits = made <= at.0.saturating_add(CLOCK_SKEW_MS) && at.0.saturating_sub(made) <= EVIDENCE_AGE_MS;
+    if fits { Ok(()) } else { Err(NotProven::EvidenceTime) }
+}
+
 /// Checks what ran against what was agreed on.
 fn ran(
     receipt: &Receipt,
@@ -143,6 +160,7 @@ fn ran(
     agreed(limits.not_after_ms.is_none_or(|last| run.started_ms <= last), "it started too late")?;
     let Some(signed) = &run.statement else { return Ok((None, None)) };
     let stated: RunStatement = statement::open(signed, RUN).map_err(NotProven::Run)?;
+    timely(signed, stated.ended_ms)?;
     let node = statement::appraise(&signed.signer, verifier, Role::Fns).map_err(NotProven::Run)?.into_inner();
     let same = |ok: bool, what| if ok { Ok(()) } else { Err(NotProven::Contradiction(what)) };
     same(stated.schema == SCHEMA, "the format")?;
