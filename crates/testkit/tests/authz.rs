@@ -129,13 +129,13 @@ const ACTIONS: [Action; 17] = [
     ("tms Update", |scene, file| {
         (Api::TmsExternal, json!({"type": "Update", "task_id": scene.task.id, "files": [file]}))
     }),
-    ("tms Update of no such manifest", |scene, _| {
+    ("tms Update, other manifest", |scene, _| {
         let document = json!({"type": "Update", "task_id": scene.task.id, "files": [], "manifest": "0".repeat(64)});
         (Api::TmsExternal, document)
     }),
     ("tms SetPayload", |scene, _| (Api::TmsExternal, json!({"type": "SetPayload", "task_id": scene.task.id}))),
-    ("tms Withdraw", |scene, _| (Api::TmsExternal, json!({"type": "Withdraw", "task_id": scene.task.id}))),
     ("tdfs Delete input", |scene, _| (Api::TdfsExternal, json!({"type": "Delete", "file_id": scene.input}))),
+    ("tms Withdraw", |scene, _| (Api::TmsExternal, json!({"type": "Withdraw", "task_id": scene.task.id}))),
 ];
 
 fn is_about(scene: &Scene<'_>, item: &Value) -> bool {
