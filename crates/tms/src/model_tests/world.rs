@@ -366,6 +366,7 @@ impl Model for Setting {
             payload: None,
             outputs: Vec::new(),
             schema: String::new(),
+            counts: false,
         };
         let new = NewTask {
             creator: user(0),
