@@ -50,6 +50,7 @@ fn example() -> TaskManifest {
         approval: ApprovalRule { exact: true, ..ApprovalRule::default() },
         minimum_trust: TrustLevel::Confidential,
         measurements: None,
+        minimum_group: None,
         purpose: "compare customers".to_owned(),
     }
 }

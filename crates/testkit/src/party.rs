@@ -97,20 +97,6 @@ impl<'a> Party<'a> {
         Task { site: self.site, id: text("task_id"), token: text("task_token"), function: function.to_owned() }
     }
 
-    /// Creates a task on terms of its creator's.
-    pub async fn create_on(&self, terms: Value, function: &str, with: &[&str], files: &[&str]) -> Task<'a> {
-        let created = self.try_create_on(terms, function, with, files).await;
-        let text = |field: &str| created[field].as_str().unwrap_or_else(|| panic!("created: {created}")).to_owned();
-        Task { site: self.site, id: text("task_id"), token: text("task_token"), function: function.to_owned() }
-    }
-
-    /// Asks for a task on terms of its creator's; returns the answer, whatever it is.
-    pub async fn try_create_on(&self, terms: Value, function: &str, with: &[&str], files: &[&str]) -> Value {
-        let create = json!({"type": "Create", "function_name": function, "collaborator_list": with, "files": files,
-            "terms": terms});
-        self.ask(Api::TmsExternal, create).await
-    }
-
     /// Approves a task and brings files to it.
     pub async fn approve(&self, task: &Task<'_>, files: &[&str]) -> Value {
         self.ask(Api::TmsExternal, json!({"type": "Update", "task_id": task.id, "files": files})).await

@@ -233,7 +233,7 @@ async fn a_model_is_learnt_from_the_rows_of_whoever_takes_part() {
     let alone = user1.create("gbdt_train", &[], &[&own]).await;
     let payload = r#"{"n_estimators":5}"#;
     let agreed = json!({"payload_sha256": crypto::hash::hex(&crypto::hash::Sha256::digest(payload.as_bytes()))});
-    let together = user1.create_on(agreed, "gbdt_train", &["user2"], &[&own]).await;
+    let together = user1.create_on("gbdt_train", (&["user2"], &[&own]), agreed).await;
     assert_eq!(user2.approve(&together, &[&others]).await["status"], "Ready");
     assert_eq!(together.invoke(Some("{}")).await["code"], "precondition_failed");
     for (task, rows) in [(&alone, 3), (&together, 5)] {
