@@ -1,11 +1,14 @@
 //! Whether an owner's policy for a file allows a task to read it.
 
+use crypto::hash::Sha256;
 use types::consent::{AllowedFunction, FilePolicy, TaskManifest};
+use types::digest::Digest;
 use types::function::FunctionRef;
 use types::time::UnixMillis;
 use types::trust::TrustLevel;
 use types::user::UserId;
 
+use crate::canonical::{self, NotCanonical};
 use crate::manifest::{GROUPS, MAX_PURPOSE};
 
 /// The rule of a policy that a task breaks. How often a file was used is counted elsewhere.
@@ -113,6 +116,14 @@ pub fn check_bounds(policy: &FilePolicy) -> Result<(), BadPolicy> {
         None if minimum_group.is_some_and(|group| !GROUPS.contains(&group)) => Err(BadPolicy::Group),
         None => Ok(()),
     }
+}
+
+/// SHA-256 of a policy's canonical form (RFC 8785): how the log names it.
+///
+/// # Errors
+/// When a number is above 2⁵³ − 1, which has no exact form.
+pub fn digest(policy: &FilePolicy) -> Result<Digest, NotCanonical> {
+    Ok(Digest::new(Sha256::digest(&canonical::to_vec(policy)?)))
 }
 
 /// Decides on a file of `owner`'s, for a task as its manifest stands, on a platform of some trust.

@@ -4,6 +4,7 @@ use consent::key::{KeyChange, NotSigned};
 use serde::{Deserialize, Serialize};
 use types::bytes::Base64;
 use types::consent::ApprovalKey;
+use types::log::Event;
 use types::user::UserId;
 use types::wire::tdfs_external::{FoundUserKey, SetUserKey};
 
@@ -30,6 +31,11 @@ impl Signing {
 
     pub(crate) fn found(&self, user: &UserId) -> FoundUserKey {
         FoundUserKey { key: self.key(user), version: self.version }
+    }
+
+    /// What the log says of the key that there is now.
+    pub(crate) fn event(&self, user: &UserId) -> Event {
+        Event::UserKey { user_id: user.clone(), key: self.key.clone(), required: self.required }
     }
 
     /// Without a key, by the operator's word.

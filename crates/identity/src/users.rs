@@ -9,11 +9,14 @@ use crypto::{Label, MacKey, SealingKey, mac};
 use rpc::authn::{AuthnError, Identity, Known, Principal};
 use serde::{Deserialize, Serialize};
 use store::{Options, Records as _, Store, StoreError, Table};
+use types::log::{Event, UserChange};
 use types::secret::Secret;
+use types::time::UnixMillis;
 use types::user::{Quota, UserId};
 use types::wire::admin::{Issued, Request, Response, SetQuota, UserInfo, UserList};
 use types::wire::tdfs_external::{FoundUserKey, SetUserKey};
 
+use crate::outbox::Outbox;
 use crate::signing::Signing;
 use crate::{Error, OpenError};
 
@@ -48,6 +51,7 @@ impl User {
 /// The users of a deployment.
 pub struct Users {
     store: Store,
+    outbox: Outbox,
     key: Arc<MacKey>,
 }
 
@@ -61,7 +65,13 @@ impl Users {
         const CACHE_BYTES: usize = 8 << 20;
         let options = Options { cache_bytes: CACHE_BYTES, ..Options::default() };
         let store = Store::open(&data_dir.join("users.redb"), sealing_key, options)?;
-        Ok(Users { store, key: Arc::new(sealing_key.derive(Label::UserTokens, b"")) })
+        let outbox = Outbox::of(store.clone());
+        Ok(Users { store, outbox, key: Arc::new(sealing_key.derive(Label::UserTokens, b"")) })
+    }
+
+    /// What waits for the log.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Closes the store; when this returns, another process can open it.
@@ -74,48 +84,63 @@ impl Users {
     /// # Errors
     /// When the user exists already, or does not, or the token can't be one.
     pub async fn handle(&self, request: Request) -> Result<Response, Error> {
+        let answer = self.carry_out(request, UnixMillis::now()).await;
+        self.outbox.filled();
+        answer
+    }
+
+    async fn carry_out(&self, request: Request, now: UnixMillis) -> Result<Response, Error> {
         match request {
-            Request::AddUser(add) => self.add(add.user_id, add.token).await.map(Response::AddUser),
+            Request::AddUser(add) => self.add(add.user_id, add.token, now).await.map(Response::AddUser),
             Request::ListUsers(_) => Ok(Response::ListUsers(UserList { users: self.list().await? })),
-            Request::RotateToken(rotate) => self.rotate(rotate.user_id, rotate.token).await.map(Response::RotateToken),
-            Request::DisableUser(disable) => self.disable(disable.user_id).await.map(Response::DisableUser),
+            Request::RotateToken(rotate) => {
+                self.rotate(rotate.user_id, rotate.token, now).await.map(Response::RotateToken)
+            }
+            Request::DisableUser(disable) => self.disable(disable.user_id, now).await.map(Response::DisableUser),
             Request::SetQuota(set) => self.set_quota(set).await.map(Response::SetQuota),
-            Request::ResetKey(reset) => self.reset_key(reset.user_id).await.map(Response::ResetKey),
+            Request::ResetKey(reset) => self.reset_key(reset.user_id, now).await.map(Response::ResetKey),
         }
     }
 
-    async fn add(&self, user_id: UserId, token: Option<Secret>) -> Result<Issued, Error> {
+    async fn add(&self, user_id: UserId, token: Option<Secret>, now: UnixMillis) -> Result<Issued, Error> {
         let (token, user) = self.issue(&user_id, token)?;
         let name = user_id.clone();
         self.store
             .write(move |tx| match tx.contains(&USERS, name.as_str())? {
                 true => Err(Error::Exists(name.clone())),
-                false => Ok(tx.insert(&USERS, name.as_str(), &user)?),
+                false => {
+                    tx.insert(&USERS, name.as_str(), &user)?;
+                    Ok(Outbox::put(tx, now, &name, changed(&name, UserChange::Added))?)
+                }
             })
             .await?;
         Ok(Issued { user_id, token })
     }
 
-    async fn rotate(&self, user_id: UserId, token: Option<Secret>) -> Result<Issued, Error> {
+    async fn rotate(&self, user_id: UserId, token: Option<Secret>, now: UnixMillis) -> Result<Issued, Error> {
         let (token, user) = self.issue(&user_id, token)?;
-        self.change(&user_id, move |old| User { quota: old.quota, signing: old.signing, ..user.clone() }).await?;
+        let to = move |old: User| User { quota: old.quota, signing: old.signing, ..user.clone() };
+        let event = changed(&user_id, UserChange::Rotated);
+        self.change(&user_id, to, Some((now, event))).await?;
         Ok(Issued { user_id, token })
     }
 
-    async fn disable(&self, user_id: UserId) -> Result<UserInfo, Error> {
-        let user = self.change(&user_id, |user| User { disabled: true, ..user }).await?;
+    async fn disable(&self, user_id: UserId, now: UnixMillis) -> Result<UserInfo, Error> {
+        let event = changed(&user_id, UserChange::Disabled);
+        let user = self.change(&user_id, |user| User { disabled: true, ..user }, Some((now, event))).await?;
         Ok(user.info(user_id))
     }
 
     async fn set_quota(&self, SetQuota { user_id, files, bytes }: SetQuota) -> Result<UserInfo, Error> {
         let quota = move |old: Quota| Quota { files: files.unwrap_or(old.files), bytes: bytes.unwrap_or(old.bytes) };
-        let user = self.change(&user_id, move |user| User { quota: quota(user.quota), ..user }).await?;
+        let user = self.change(&user_id, move |user| User { quota: quota(user.quota), ..user }, None).await?;
         Ok(user.info(user_id))
     }
 
-    async fn reset_key(&self, user_id: UserId) -> Result<UserInfo, Error> {
-        let user = self.change(&user_id, |user| User { signing: user.signing.reset(), ..user }).await?;
-        Ok(user.info(user_id))
+    async fn reset_key(&self, user_id: UserId, now: UnixMillis) -> Result<UserInfo, Error> {
+        let to = |user: User| User { signing: user.signing.reset(), ..user };
+        let event = Signing::default().event(&user_id);
+        Ok(self.change(&user_id, to, Some((now, event))).await?.info(user_id))
     }
 
     /// The key by which a user signs approvals.
@@ -132,23 +157,40 @@ impl Users {
     ///
     /// # Errors
     /// When the change is not the next one, or a key that must sign it did not.
-    pub async fn set_key(&self, principal: &Principal, set: SetUserKey) -> Result<FoundUserKey, Error> {
+    pub async fn set_key(
+        &self,
+        principal: &Principal,
+        set: SetUserKey,
+        now: UnixMillis,
+    ) -> Result<FoundUserKey, Error> {
         let (user, name) = (principal.user().clone(), principal.user().clone());
         let changed = self.store.write(move |tx| {
             let found: User = tx.get(&USERS, name.as_str())?.ok_or_else(|| Error::NoSuchUser(name.clone()))?;
             let changed = User { signing: found.signing.clone().after(&set)?, ..found };
             tx.insert(&USERS, name.as_str(), &changed)?;
+            Outbox::put(tx, now, &name, changed.signing.event(&name))?;
             Ok::<_, Error>(changed)
         });
-        Ok(changed.await?.signing.found(&user))
+        let changed = changed.await?;
+        self.outbox.filled();
+        Ok(changed.signing.found(&user))
     }
 
-    async fn change(&self, user: &UserId, to: impl Fn(User) -> User + Send + 'static) -> Result<User, Error> {
+    /// Changes a user, and puts what the log is to say of it into the outbox.
+    async fn change(
+        &self,
+        user: &UserId,
+        to: impl Fn(User) -> User + Send + 'static,
+        event: Option<(UnixMillis, Event)>,
+    ) -> Result<User, Error> {
         let name = user.clone();
         self.store
             .write(move |tx| {
                 let user = to(tx.get(&USERS, name.as_str())?.ok_or_else(|| Error::NoSuchUser(name.clone()))?);
                 tx.insert(&USERS, name.as_str(), &user)?;
+                if let Some((now, event)) = &event {
+                    Outbox::put(tx, *now, &name, event.clone())?;
+                }
                 Ok(user)
             })
             .await
@@ -179,6 +221,10 @@ impl Users {
         let token_tag = tag(&self.key, user_id, &token);
         Ok((token, User { token_tag, disabled: false, quota: Quota::default(), signing: Signing::default() }))
     }
+}
+
+fn changed(user: &UserId, change: UserChange) -> Event {
+    Event::User { user_id: user.clone(), change }
 }
 
 fn parts<'a>(user: &'a UserId, token: &'a Secret) -> [&'a [u8]; 2] {

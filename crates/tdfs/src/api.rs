@@ -55,7 +55,7 @@ impl Service for External {
             }
             Request::SetKey(set) => {
                 let caller = authenticate(&*tdfs.identity, set.user_id.clone(), &set.user_token).await?;
-                Ok(Response::SetKey(tdfs.identity.set_key(&caller, set).await.map_err(Error::Key)?))
+                Ok(Response::SetKey(tdfs.identity.set_key(&caller, set, ctx.now).await.map_err(Error::Key)?))
             }
             Request::Usage(ask) => {
                 let caller = authenticate(&*tdfs.identity, ask.user_id, &ask.user_token).await?;
@@ -63,7 +63,7 @@ impl Service for External {
             }
             Request::SetPolicy(set) => {
                 let caller = authenticate(&*tdfs.identity, set.user_id, &set.user_token).await?;
-                tdfs.set_policy(&caller, set.file_id, set.policy).await?;
+                tdfs.set_policy(&caller, set.file_id, set.policy, ctx.now).await?;
                 Ok(Response::SetPolicy(PolicySet { success: true }))
             }
         }

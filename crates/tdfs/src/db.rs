@@ -1,9 +1,12 @@
 //! The tdfs's tables.
 
 use blobs::Layout;
+use identity::outbox::Outbox;
+use serde::{Deserialize, Serialize};
 use store::{NewestFirst, Range, Records, Store, StoreError, Table, Transaction};
 use types::digest::Digest;
 use types::id::{FileId, KeyId, TaskId};
+use types::log::Event;
 use types::time::UnixMillis;
 use types::user::UserId;
 
@@ -26,14 +29,31 @@ const OUTPUTS: Table<(String, String), ()> = Table::new("outputs by task");
 const DOOMED_KEYS: Table<String, ()> = Table::new("keys to remove");
 /// Ciphertext whose file is gone, until it is removed too.
 const DOOMED_CIPHERTEXT: Table<String, ()> = Table::new("ciphertext to remove");
+/// Files that are gone, until their key and their ciphertext are too.
+const ERASING: Table<String, Erasing> = Table::new("files to erase");
+/// The same, by key.
+const ERASING_KEYS: Table<String, FileId> = Table::new("files to erase by key");
 /// Files whose size and digest are still to be declared.
 const OPEN: Table<String, UnixMillis> = Table::new("open uploads");
 /// Where ciphertext is: one row.
 const PLACE: Table<String, String> = Table::new("place of ciphertext");
 const ONLY: &str = "place";
 
-/// Keeps a new file's record, unless its owner has then more than the limits.
-pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow, limits: Limits) -> Result<(), Error> {
+/// A file of which something is left.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Erasing {
+    owner: UserId,
+    key_id: KeyId,
+}
+
+/// Keeps a new file's record, unless its owner has then more than the limits. `policy` is the digest of the policy that
+/// the kms has of it.
+pub(crate) async fn insert(
+    store: &Store,
+    id: FileId,
+    row: FileRow,
+    (limits, policy): (Limits, Option<Digest>),
+) -> Result<(), Error> {
     store
         .write(move |tx| {
             usage::add(tx, &row.owner, Usage::of(&row), limits)?;
@@ -45,9 +65,26 @@ pub(crate) async fn insert(store: &Store, id: FileId, row: FileRow, limits: Limi
             if row.open {
                 tx.insert(&OPEN, id.as_str(), &row.created)?;
             }
+            if policy.is_some() {
+                Outbox::put(tx, row.created, &row.owner, policy_event(&id, &row.owner, policy))?;
+            }
             Ok(tx.insert(&FILES, id.as_str(), &row)?)
         })
         .await
+}
+
+fn policy_event(file: &FileId, owner: &UserId, digest: Option<Digest>) -> Event {
+    Event::FilePolicy { file_id: file.clone(), user_id: owner.clone(), digest }
+}
+
+/// The kms has this policy of a file now, or none: that is for the log.
+pub(crate) async fn note_policy(
+    store: &Store,
+    (file, owner): (FileId, UserId),
+    policy: Option<Digest>,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    store.write(move |tx| Outbox::put(tx, now, &owner, policy_event(&file, &owner, policy))).await
 }
 
 /// A key belongs to no file after all.
@@ -119,8 +156,23 @@ fn forget(tx: &mut Transaction<'_>, file: &FileId, row: &FileRow) -> Result<(), 
         tx.remove(&OUTPUTS, (task.as_str(), file.as_str()))?;
     }
     tx.remove(&OPEN, file.as_str())?;
+    let erasing = Erasing { owner: row.owner.clone(), key_id: row.key_id.clone() };
+    tx.insert(&ERASING, file.as_str(), &erasing)?;
+    tx.insert(&ERASING_KEYS, row.key_id.as_str(), file)?;
     tx.insert(&DOOMED_CIPHERTEXT, file.as_str(), &())?;
     tx.insert(&DOOMED_KEYS, row.key_id.as_str(), &())
+}
+
+/// Once neither a file's key nor its ciphertext is to be removed any more, that is for the log.
+fn note_erased(tx: &mut Transaction<'_>, file: &FileId, now: UnixMillis) -> Result<(), StoreError> {
+    let Some(Erasing { owner, key_id }) = tx.get(&ERASING, file.as_str())? else { return Ok(()) };
+    if tx.contains(&DOOMED_KEYS, key_id.as_str())? || tx.contains(&DOOMED_CIPHERTEXT, file.as_str())? {
+        return Ok(());
+    }
+    tx.remove(&ERASING, file.as_str())?;
+    tx.remove(&ERASING_KEYS, key_id.as_str())?;
+    let event = Event::FileErased { file_id: file.clone(), user_id: owner.clone() };
+    Outbox::put(tx, now, &owner, event)
 }
 
 /// What an upload turned out to hold.
@@ -176,8 +228,13 @@ pub(crate) async fn doomed_ciphertext(store: &Store, limit: usize) -> Result<Vec
 }
 
 /// Ciphertext was removed.
-pub(crate) async fn ciphertext_is_gone(store: &Store, file: FileId) -> Result<(), StoreError> {
-    store.write(move |tx| tx.remove(&DOOMED_CIPHERTEXT, file.as_str()).map(|_| ())).await
+pub(crate) async fn ciphertext_is_gone(store: &Store, file: FileId, now: UnixMillis) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            tx.remove(&DOOMED_CIPHERTEXT, file.as_str())?;
+            note_erased(tx, &file, now)
+        })
+        .await
 }
 
 /// Holds files for a task, all or none; returns their rows.
@@ -239,8 +296,16 @@ pub(crate) async fn doomed_keys(store: &Store, limit: usize) -> Result<Vec<KeyId
 }
 
 /// The kms has removed a key.
-pub(crate) async fn key_is_gone(store: &Store, key: KeyId) -> Result<(), StoreError> {
-    store.write(move |tx| tx.remove(&DOOMED_KEYS, key.as_str()).map(|_| ())).await
+pub(crate) async fn key_is_gone(store: &Store, key: KeyId, now: UnixMillis) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            tx.remove(&DOOMED_KEYS, key.as_str())?;
+            match tx.get(&ERASING_KEYS, key.as_str())? {
+                Some(file) => note_erased(tx, &file, now),
+                None => Ok(()),
+            }
+        })
+        .await
 }
 
 /// Up to `limit` records, in the order of their ids.

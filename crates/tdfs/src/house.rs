@@ -85,7 +85,9 @@ impl Tdfs {
             Err(error) if !error.is_not_found() => return Err(error.into()),
             _ => {}
         }
-        Ok(db::key_is_gone(&self.store, key_id).await?)
+        db::key_is_gone(&self.store, key_id, UnixMillis::now()).await?;
+        self.outbox.filled();
+        Ok(())
     }
 
     async fn remove_doomed_ciphertext(&self) -> Result<(), Error> {
@@ -103,7 +105,9 @@ impl Tdfs {
 
     async fn remove_ciphertext(&self, file: &FileId) -> Result<(), Error> {
         self.blobs.delete(&id(file)?).await?;
-        Ok(db::ciphertext_is_gone(&self.store, file.clone()).await?)
+        db::ciphertext_is_gone(&self.store, file.clone(), UnixMillis::now()).await?;
+        self.outbox.filled();
+        Ok(())
     }
 
     /// Gives up uploads that nobody continued for too long: their parts, and the files that wait for them.

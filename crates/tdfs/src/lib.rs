@@ -11,6 +11,7 @@ pub mod file;
 mod fsck;
 pub mod fuzz;
 mod house;
+mod log;
 mod operate;
 mod service;
 mod start;

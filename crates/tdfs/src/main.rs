@@ -2,7 +2,7 @@
 
 fn main() -> anyhow::Result<()> {
     rpc::daemon::run(env!("CARGO_PKG_VERSION"), |mut host| async {
-        tdfs::start(&mut host, None).await?;
+        tdfs::start(&mut host, (None, None)).await?;
         Ok(host)
     })
 }

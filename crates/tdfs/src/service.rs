@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use blobs::{Blobs, Layout};
-use consent::policy::check_bounds;
+use consent::policy::{self, check_bounds};
 use consent::signing::Statements;
 use crypto::SealingKey;
 use crypto::hash::Sha256;
 use identity::Users;
+use identity::outbox::Outbox;
 use rpc::authn::Principal;
 use rpc::config::{LIST_PAGE, Quotas};
 use rpc::protocol::Kms;
@@ -61,6 +62,10 @@ pub struct Tdfs {
     pub(crate) settings: Settings,
     pub(crate) blobs: Blobs,
     pub(crate) urls: Urls,
+    /// What waits for the log.
+    pub(crate) outbox: Outbox,
+    /// Held while a policy is changed, so that the log has changes in the order in which they were made.
+    pub(crate) restricting: Arc<Mutex<()>>,
     /// There are keys or ciphertext to remove.
     pub(crate) house: Notify,
     /// Read by every declaration from before its key is made until its record is there. Whoever could write it for a
@@ -88,9 +93,20 @@ impl Tdfs {
         usage::count_once(&store).await?;
         let urls = Urls::new(sealing_key, settings.address.clone(), settings.url_lifetime);
         db::place(&store, place(&blobs)).await?;
-        let (house, declaring, checking) = (Notify::new(), Arc::default(), Mutex::default());
-        let statements = OnceLock::new();
-        Ok(Tdfs { store, kms, identity, settings, blobs, urls, house, declaring, checking, statements })
+        Ok(Tdfs {
+            outbox: Outbox::of(store.clone()),
+            restricting: Arc::default(),
+            house: Notify::new(),
+            declaring: Arc::default(),
+            checking: Mutex::default(),
+            statements: OnceLock::new(),
+            store,
+            kms,
+            identity,
+            settings,
+            blobs,
+            urls,
+        })
     }
 
     /// Closes the store; when this returns, another process can open it.
@@ -111,12 +127,12 @@ impl Tdfs {
         // An upload of unknown size needs room for something; what it comes to is looked at part by part.
         let wanted = Usage { files: 1, bytes: declared.map_or(1, |(size, _)| size) };
         self.check_size(size, create.format)?;
-        create.policy.as_ref().map_or(Ok(()), check_bounds)?;
+        let named = name(create.policy.as_ref())?;
         if limits != Limits::NONE {
             limits.admit(usage::of(&self.store, owner.user().clone()).await?, wanted)?;
         }
         let owner = owner.user().clone();
-        let policy = create.policy.map(|policy| (owner.clone(), policy));
+        let policy = create.policy.zip(named).map(|(policy, digest)| (owner.clone(), policy, digest));
         let row = move |key_id| FileRow {
             owner,
             name: create.file_name,
@@ -165,7 +181,7 @@ impl Tdfs {
     async fn declare(
         &self,
         row: impl FnOnce(KeyId) -> FileRow + Send + 'static,
-        policy: Option<(UserId, FilePolicy)>,
+        policy: Option<(UserId, FilePolicy, Digest)>,
         limits: Limits,
         now: UnixMillis,
     ) -> Result<CreatedFile, Error> {
@@ -173,14 +189,16 @@ impl Tdfs {
         let (kms, store, file_id) =
             (self.kms.clone(), self.store.clone(), FileId::from_random(crypto::random::bytes()));
         let file = file_id.clone();
-        let policy = policy.map(|(owner, policy)| KeyPolicy { file_id: file.clone(), owner, policy });
+        let digest = policy.as_ref().map(|(.., digest)| *digest);
+        let policy = policy.map(|(owner, policy, _)| KeyPolicy { file_id: file.clone(), owner, policy });
         // In a task of its own: a caller who leaves leaves no key without a record.
         let kept = tokio::spawn(async move {
-            let kept = keep((&kms, &store), file, (row, policy), limits).await;
+            let kept = keep((&kms, &store), file, (row, policy), (limits, digest)).await;
             drop(declaring);
             kept
         });
         let (key_config, open) = joined(kept.await)?;
+        self.outbox.filled();
         let upload_url = if open { None } else { Some(self.upload_url(&file_id, None, now).await?) };
         let (access_path, volume) = (self.access_path(&file_id)?, self.volume());
         Ok(CreatedFile { access_path, file_id, key_config, upload_url, volume })
@@ -226,18 +244,25 @@ impl Tdfs {
         principal: &Principal,
         id: FileId,
         policy: Option<FilePolicy>,
+        now: UnixMillis,
     ) -> Result<(), Error> {
         let row = self.row(&id).await?;
         let permit = authz::restrict(principal, &id, &row)?;
-        policy.as_ref().map_or(Ok(()), check_bounds)?;
-        let policy = policy.map(|policy| KeyPolicy { file_id: permit.file().clone(), owner: row.owner, policy });
-        match self.kms.call(kms::SetKeyPolicy { key_id: row.key_id, policy }).await {
-            Ok(kms::Response::SetPolicy(_)) => Ok(()),
-            Ok(_) => Err(CallError::unexpected().into()),
-            // It was deleted meanwhile.
-            Err(error) if error.is_not_found() => Err(Error::NoSuchFile(id)),
-            Err(error) => Err(error.into()),
-        }
+        let (digest, whose) = (name(policy.as_ref())?, (permit.file().clone(), row.owner.clone()));
+        let policy = policy.map(|policy| KeyPolicy { file_id: whose.0.clone(), owner: row.owner, policy });
+        let set = kms::SetKeyPolicy { key_id: row.key_id, policy };
+        let (kms, store, turn) = (self.kms.clone(), self.store.clone(), self.restricting.clone());
+        // In a task of its own: a caller who leaves leaves no policy without its entry in the log.
+        let done = tokio::spawn(async move {
+            let _turn = turn.lock().await;
+            put_in_force(&kms, set, &whose.0).await?;
+            // The policy is in the kms's store and the event in this one. Between the two a crash leaves a policy that
+            // is in force and not in the log; its owner has no answer then, and sets it again.
+            Ok(db::note_policy(&store, whose, digest, now).await?)
+        });
+        joined(done.await)?;
+        self.outbox.filled();
+        Ok(())
     }
 
     /// Returns a file to somebody who may read it.
@@ -363,7 +388,7 @@ async fn keep(
     (kms, store): (&Client<Kms>, &Store),
     file: FileId,
     (row, policy): (impl FnOnce(KeyId) -> FileRow, Option<KeyPolicy>),
-    limits: Limits,
+    limits: (Limits, Option<Digest>),
 ) -> Result<(KeyConfig, bool), Error> {
     let (key_id, key_config) = make_key(kms, policy).await?;
     let row = row(key_id.clone());
@@ -376,6 +401,24 @@ async fn keep(
         return Err(error);
     }
     Ok((key_config, open))
+}
+
+async fn put_in_force(kms: &Client<Kms>, set: kms::SetKeyPolicy, file: &FileId) -> Result<(), Error> {
+    match kms.call(set).await {
+        Ok(kms::Response::SetPolicy(_)) => Ok(()),
+        Ok(_) => Err(CallError::unexpected().into()),
+        // It was deleted meanwhile.
+        Err(error) if error.is_not_found() => Err(Error::NoSuchFile(file.clone())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Refuses a policy out of bounds; what the log names it by.
+fn name(policy: Option<&FilePolicy>) -> Result<Option<Digest>, Error> {
+    let Some(policy) = policy else { return Ok(None) };
+    check_bounds(policy)?;
+    let digest = policy::digest(policy).map_err(|error| Error::Field { field: "policy", rule: error.to_string() })?;
+    Ok(Some(digest))
 }
 
 async fn make_key(kms: &Client<Kms>, policy: Option<KeyPolicy>) -> Result<(KeyId, KeyConfig), Error> {

@@ -11,7 +11,7 @@ use identity::{Users, serve_operator};
 use rpc::Client;
 use rpc::config::{Config, S3};
 use rpc::host::{Host, HostError, Standing};
-use rpc::protocol::Kms;
+use rpc::protocol::{Kms, TmsInternal};
 use types::service::{Api, Role};
 use types::time::UnixMillis;
 
@@ -68,17 +68,21 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// Opens the tdfs and the users, and serves both APIs and the operator's socket. Without a kms in this process it asks
-/// the configured one.
+/// the configured one, and without a tms it tells the configured one what goes into the log.
 ///
 /// # Errors
 /// When a store can't be opened or an address can't be had.
-pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started, StartError> {
+pub async fn start(
+    host: &mut Host,
+    (kms, tms): (Option<Client<Kms>>, Option<Client<TmsInternal>>),
+) -> Result<Started, StartError> {
     let (external, internal) = (host.bind(Api::TdfsExternal).await?, host.bind(Api::TdfsInternal).await?);
     let Standing { credentials, sealing_key, attester } = host.join(Role::Tdfs).await?;
     let statements = Statements::new(host.deployment().clone(), &sealing_key, attester, UnixMillis::now())?;
     let data_dir = host.config().data_dir.clone();
     let users = Arc::new(Users::open(&data_dir, &sealing_key)?);
     let kms = kms.unwrap_or_else(|| host.client(&credentials));
+    let tms = tms.unwrap_or_else(|| host.client(&credentials));
     let files = (open_files(host.config()).await?, settings(host.config()));
     let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, kms, users.clone(), files).await?);
     tdfs.sign_with(Arc::new(statements));
@@ -92,6 +96,7 @@ pub async fn start(host: &mut Host, kms: Option<Client<Kms>>) -> Result<Started,
     host.serve(internal, Arc::new(Internal(tdfs.clone())), &credentials)?;
     tokio::spawn(tdfs.clone().keep_house(host.shutdown()));
     tokio::spawn(tdfs.clone().keep_statements(host.shutdown()));
+    tokio::spawn(tdfs.clone().tell(tms, host.shutdown()));
     let last = (tdfs.clone(), users.clone());
     host.at_end(async move {
         last.0.close().await;

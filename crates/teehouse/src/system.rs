@@ -19,8 +19,8 @@ use types::service::{Api, Role};
 pub struct System {
     host: Host,
     services: Vec<Role>,
-    /// How the kms reaches the tms, which starts after it.
-    tms: Later<TmsInternal>,
+    /// How the kms and the tdfs reach the tms, which starts after them.
+    tms: [Later<TmsInternal>; 2],
 }
 
 impl System {
@@ -32,11 +32,12 @@ impl System {
     pub async fn start(config: Config, services: &[Role], mode: Mode) -> anyhow::Result<System> {
         let mut host = Host::new(config, mode)?;
         let runs = |role| services.contains(&role);
-        let (tms_to_come, later) = Client::later();
-        let tms_to_come = Some(tms_to_come).filter(|_| runs(Role::Tms));
-        let kms = if runs(Role::Kms) { Some(kms::start(&mut host, tms_to_come).await?) } else { None };
+        let (asked, asked_later) = Client::later();
+        let (told, told_later) = Client::later();
+        let [asked, told] = [asked, told].map(|tms| Some(tms).filter(|_| runs(Role::Tms)));
+        let kms = if runs(Role::Kms) { Some(kms::start(&mut host, asked).await?) } else { None };
         let kms = |role| kms.clone().map(|kms| Client::local(kms::Api(kms).into(), role));
-        let files = if runs(Role::Tdfs) { Some(tdfs::start(&mut host, kms(Role::Tdfs)).await?) } else { None };
+        let files = if runs(Role::Tdfs) { Some(tdfs::start(&mut host, (kms(Role::Tdfs), told)).await?) } else { None };
         let tdfs = |role| files.as_ref().map(|files| Client::local(tdfs::Internal(files.tdfs.clone()).into(), role));
         let tasks = if runs(Role::Tms) {
             let neighbour = files
@@ -47,14 +48,16 @@ impl System {
             None
         };
         if let Some(tms) = &tasks {
-            later.is(Client::local(tms::Internal(tms.clone()).into(), Role::Kms));
+            let tms = |role| Client::local(tms::Internal(tms.clone()).into(), role);
+            asked_later.is(tms(Role::Kms));
+            told_later.is(tms(Role::Tdfs));
         }
         if runs(Role::Fns) {
             let tms = tasks.map(|tms| Client::local(tms::Internal(tms).into(), Role::Fns));
             let neighbours = fns::Neighbours { tms, tdfs: tdfs(Role::Fns), kms: kms(Role::Fns) };
             fns::start(&mut host, neighbours).await.context("function node")?;
         }
-        Ok(System { host, services: services.to_vec(), tms: later })
+        Ok(System { host, services: services.to_vec(), tms: [asked_later, told_later] })
     }
 
     /// Where an API listens; `None` when its service runs elsewhere.

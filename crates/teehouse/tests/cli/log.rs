@@ -26,14 +26,16 @@ fn the_parties_of_a_task_read_its_story_and_nobody_else_does() {
         assert_eq!(kinds, ["Created", "Changed", "Approved", "Ready", "Released", "Finished"]);
         assert!(party.get(&["log", "list"]).contains("  Finished "));
         let verified = party.run(&["log", "verify", "--json"]).good().json();
-        assert_eq!((&verified["size"], &verified["entries"]), (&6.into(), &6.into()));
-        assert!(party.get(&["log", "verify"]).contains("it extends the 6 entries that you saw before"));
+        // The three users who were added, each seen by whom it concerns, and the task's six.
+        assert_eq!((&verified["size"], &verified["entries"]), (&9.into(), &7.into()));
+        assert!(party.get(&["log", "verify"]).contains("it extends the 9 entries that you saw before"));
     }
     let list = carol.run(&["log", "list", "--json"]).good().json();
-    assert_eq!(list["entries"], serde_json::json!([]));
+    let added = serde_json::json!({"type": "User", "user_id": "carol", "change": "added"});
+    assert_eq!((&list["entries"][0]["event"], list["entries"].get(1)), (&added, None));
     let list = carol.run(&["log", "list", "--task", &task, "--json"]).good().json();
     assert_eq!(list["entries"], serde_json::json!([]));
-    assert!(carol.get(&["log", "verify"]).contains("all 0 entries that concern you are in it"));
+    assert!(carol.get(&["log", "verify"]).contains("all 1 entries that concern you are in it"));
 }
 
 #[test]
@@ -51,7 +53,7 @@ fn a_store_that_was_put_back_is_told_and_ends_with_5() {
     house.serve_again();
     let alice = house.user_with("alice", token.clone());
     alice.get(&["task", "create", "echo"]);
-    assert!(alice.get(&["log", "verify"]).contains("the log has 2 entries"));
+    assert!(alice.get(&["log", "verify"]).contains("the log has 3 entries"));
     house.server().kill().expect("killed");
     house.ended();
     fs::write(&store, older).expect("put back");
@@ -61,7 +63,7 @@ fn a_store_that_was_put_back_is_told_and_ends_with_5() {
         let refused = alice.run(&["log", verb]);
         assert_eq!(refused.code, Some(5), "{refused:?}");
         assert!(refused.err.contains("the server shows another history"), "{}", refused.err);
-        assert!(refused.err.contains("it has 1 entries, and had 2 before"), "{}", refused.err);
+        assert!(refused.err.contains("it has 2 entries, and had 3 before"), "{}", refused.err);
         assert!(refused.err.contains("an older copy of the server's store was put back"), "{}", refused.err);
     }
 }
