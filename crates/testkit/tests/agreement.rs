@@ -57,20 +57,6 @@ async fn set_payload(party: &Party<'_>, task: &Task<'_>, payload: &str) -> Value
     party.ask(Api::TmsExternal, json!({"type": "SetPayload", "task_id": task.id, "payload_sha256": sha256})).await
 }
 
-async fn create<'a>(party: &Party<'a>, function: &str, with: &[&str], files: &[&str], terms: Value) -> Task<'a> {
-    let mut task = party.create("echo", &[], &[]).await;
-    let created = try_create(party, function, with, files, terms).await;
-    let text = |field: &str| created[field].as_str().unwrap_or_else(|| panic!("{created}")).to_owned();
-    (task.id, task.token, task.function) = (text("task_id"), text("task_token"), function.to_owned());
-    task
-}
-
-async fn try_create(party: &Party<'_>, function: &str, with: &[&str], files: &[&str], terms: Value) -> Value {
-    let create = json!({"type": "Create", "function_name": function, "collaborator_list": with, "files": files,
-        "terms": terms});
-    party.ask(Api::TmsExternal, create).await
-}
-
 fn check_code(answer: &Value, code: &str) {
     assert_eq!(answer["code"], code, "{answer}");
 }
@@ -208,7 +194,7 @@ async fn so_many_approve_as_the_rule_says_and_whom_it_names() {
     let cluster = cluster().await;
     let [user1, user2, user3, _] = cluster.examples();
     let rule = json!({"approval": {"at_least": 2, "named": ["user3"], "exact": true}});
-    let task = create(&user1, "concat", &["user2", "user3"], &[&user1.put(b"a").await], rule).await;
+    let task = user1.create_on("concat", (&["user2", "user3"], &[&user1.put(b"a").await]), rule).await;
     bring(&user2, &task, b"b").await;
     bring(&user3, &task, b"c").await;
     let digest = manifest(&user1, &task).await;
@@ -228,7 +214,7 @@ async fn terms_hold_at_their_limits() {
     let [user1, user2, ..] = cluster.examples();
     let file = user1.put(b"a").await;
     let soon = json!({"approval": {"deadline_ms": later(1_500)}});
-    let task = create(&user1, "concat", &["user2"], &[&file], soon).await;
+    let task = user1.create_on("concat", (&["user2"], &[&file]), soon).await;
     let brought = user2.put(b"b").await;
     tokio::time::sleep(Duration::from_millis(1_600)).await;
     check_code(&user2.approve(&task, &[&brought]).await, "precondition_failed");
@@ -239,17 +225,17 @@ async fn terms_hold_at_their_limits() {
         json!({"minimum_trust": "confidential"}),
         json!({"minimum_trust": "tpm"}),
     ] {
-        let task = create(&user1, "echo", &[], &[], terms.clone()).await;
+        let task = user1.create_on("echo", (&[], &[]), terms.clone()).await;
         check_code(&task.invoke(Some("p")).await, "precondition_failed");
         check_status(&task, "Ready").await;
         assert!(!task.update(json!("Running"), Some("lease")).await, "{terms}");
     }
-    let task = create(&user1, "echo", &[], &[], json!({"not_after_ms": later(1_000)})).await;
+    let task = user1.create_on("echo", (&[], &[]), json!({"not_after_ms": later(1_000)})).await;
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     check_code(&task.invoke(Some("p")).await, "precondition_failed");
     assert!(!task.update(json!("Running"), Some("lease")).await);
     for terms in [json!({"not_after_ms": later(-1_000)}), json!({"approval": {"at_least": 3}})] {
-        check_code(&try_create(&user1, "concat", &["user2"], &[&file], terms).await, "invalid_request");
+        check_code(&user1.try_create_on("concat", (&["user2"], &[&file]), terms).await, "invalid_request");
     }
 }
 
@@ -314,7 +300,7 @@ async fn a_run_ends_within_a_second_of_a_withdrawal() {
     let [user1, user2, ..] = cluster.examples();
     for party in [user1, user2] {
         let terms = json!({"payload_sha256": hex(&Sha256::digest(b"30000"))});
-        let task = create(&user1, "naps", &["user2"], &[], terms).await;
+        let task = user1.create_on("naps", (&["user2"], &[]), terms).await;
         assert_eq!(user2.approve(&task, &[]).await["status"], "Ready");
         let withdrawing = async {
             while task.status().await != "Running" {
@@ -394,7 +380,7 @@ async fn a_new_version_of_the_function_does_not_come_into_an_agreement() {
         user1.ask(Api::TmsExternal, register).await["function"].clone()
     };
     let first = register("one").await;
-    let task = create(&user1, "f", &[], &[], json!({"approval": {"exact": true}})).await;
+    let task = user1.create_on("f", (&[], &[]), json!({"approval": {"exact": true}})).await;
     let approved = manifest(&user1, &task).await;
     assert_eq!(approve(&user1, &task, &approved, None).await["status"], "Ready");
     assert_eq!(register("two").await["version"], 2);
