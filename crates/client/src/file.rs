@@ -140,7 +140,12 @@ impl Teehouse {
     }
 
     async fn forget(&self, file: &FileId) -> Result<DeletedFile, FileError> {
-        let request = DeleteFile { file_id: file.clone(), user_id: self.user.clone(), user_token: self.token.clone() };
+        let request = DeleteFile {
+            file_id: file.clone(),
+            erasure: true,
+            user_id: self.user.clone(),
+            user_token: self.token.clone(),
+        };
         match self.ask_tdfs(request).await {
             Ok(Response::Delete(deleted)) => Ok(deleted),
             other => Err(FileError::Delete { file: file.clone(), source: RequestError::of(other) }),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rpc::authn::{Identity as _, authenticate};
 use rpc::bodies::Bodies;
 use rpc::{Ctx, Service, protocol};
+use types::wire::tdfs_external::DeletedFile;
 use types::wire::{tdfs_external as external, tdfs_internal as internal};
 
 use crate::{Error, Tdfs};
@@ -38,7 +39,10 @@ impl Service for External {
             }
             Request::Delete(delete) => {
                 let caller = authenticate(&*tdfs.identity, delete.user_id, &delete.user_token).await?;
-                Ok(Response::Delete(tdfs.delete(caller, delete.file_id).await?))
+                let deleted = tdfs.delete(caller, delete.file_id).await?;
+                // Clients that know only the documented answer are given no other.
+                let erasure = deleted.erasure.filter(|_| delete.erasure);
+                Ok(Response::Delete(DeletedFile { erasure, ..deleted }))
             }
             Request::Upload(upload) => {
                 let caller = authenticate(&*tdfs.identity, upload.user_id.clone(), &upload.user_token).await?;

@@ -250,6 +250,7 @@ async fn a_deletion_that_was_cut_short_is_finished() {
     // What can't be removed as a file keeps the ciphertext's removal waiting too.
     fs::create_dir(&ciphertext).expect("a folder");
     let delete = types::wire::tdfs_external::DeleteFile {
+        erasure: false,
         file_id: file.parse().expect("an id"),
         user_id: "user1".parse().expect("a name"),
         user_token: types::secret::Secret::new("token1".into()),

@@ -479,7 +479,8 @@ async fn a_deletion_is_stated() {
     let key = key_of(&cluster, &file).await;
     restrict(&user1, &file, json!({"uses": 1})).await;
     let info = user1.file(&file).await["file_info"].clone();
-    let deleted = user1.delete(&file).await;
+    let delete = json!({"type": "Delete", "file_id": file, "erasure": true});
+    let deleted = user1.ask(Api::TdfsExternal, delete).await;
     let statement: SignedStatement = serde_json::from_value(deleted["erasure"].clone()).expect("a statement");
     let erasure: Erasure = statement::open(&statement, ERASURE).expect("signed by its signer");
     assert_eq!((erasure.file_id.as_str(), erasure.owner.as_str()), (file.as_str(), "user1"));

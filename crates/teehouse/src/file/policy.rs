@@ -19,7 +19,7 @@ use crate::utc::{self, utc};
 const EXAMPLES: &str = "\
 Examples:
   teehouse file policy 0a9ca5ac-2150-4bdd-ab63-c2c12252e747
-  teehouse file policy 0a9ca5ac-2150-4bdd-ab63-c2c12252e747 --function psi --with bob --uses 3 --until 2027-01-31
+  teehouse file policy FILE_ID --function psi --with bob --uses 3 --until 2027-01-31
   teehouse file policy 0a9ca5ac-2150-4bdd-ab63-c2c12252e747 --json > policy.json
   teehouse file put customers.txt --lines --policy policy.json
   teehouse file policy 0a9ca5ac-2150-4bdd-ab63-c2c12252e747 --none
@@ -155,6 +155,10 @@ pub(super) fn read(path: &Path) -> Result<FilePolicy, Complaint> {
         Some(policy) => policy.take(),
         None => value,
     };
+    if !policy.is_object() {
+        return Err(Complaint::usage(format!("{} holds no policy", path.display()))
+            .help("`teehouse file policy ID --json` shows one"));
+    }
     serde_json::from_value(policy).map_err(bad)
 }
 

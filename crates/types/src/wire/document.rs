@@ -236,7 +236,7 @@ mod tests {
             (r#"{"type":"Get","type":"Get"}"#, "the body is not a JSON object: a key occurs twice at line 1 column 27"),
             (
                 r#"{"type":"Drop"}"#,
-                "field `type`: expected one of `Create` `Get` `List` `Delete` `Upload` `CompleteUpload` `GetKey` `SetKey` `Usage` ",
+                "field `type`: expected one of `Create` `Get` `List` `Delete` `Upload` `CompleteUpload` `GetKey` `SetKey` `Usage` `SetPolicy` ",
             ),
             (r#"{"type":5}"#, "field `type` is missing or not a string"),
             ("{}", "field `type` is missing or not a string"),

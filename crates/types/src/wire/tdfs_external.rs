@@ -183,6 +183,9 @@ pub struct CompleteUpload {
 pub struct DeleteFile {
     /// Which file.
     pub file_id: FileId,
+    /// Whether the answer is to have a signed statement of the erasure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erasure: bool,
     /// The caller.
     pub user_id: UserId,
     /// The caller's token.
