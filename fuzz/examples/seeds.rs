@@ -33,7 +33,7 @@ use types::time::UnixMillis;
 /// As in the targets.
 const NOW: UnixMillis = UnixMillis(1_795_435_200_000);
 
-const REQUESTS: [&str; 53] = [
+const REQUESTS: [&str; 58] = [
     r#"{"type":"Create"}"#,
     r#"{"type":"Get","key_id":"k"}"#,
     r#"{"type":"Delete","key_id":"k"}"#,
