@@ -24,8 +24,8 @@ Examples:
   teehouse file put customers.txt --lines --policy policy.json
   teehouse file policy 0a9ca5ac-2150-4bdd-ab63-c2c12252e747 --none
 
-What is given replaces the whole policy, for runs that have not begun. What no option names is not restricted: the
-owner's approval of each task remains.";
+What is given replaces the whole policy, for runs that have not begun. What no option names is not
+restricted: the owner's approval of each task remains.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

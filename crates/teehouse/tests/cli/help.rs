@@ -160,7 +160,8 @@ fn functions_are_listed_and_shown() {
          reads      2 or more input files, at least one from every party\n\
          payload    none\n\
          gives      a result text\n           \
-         a private file for each input's owner"
+         a private file for each input's owner\n\
+         group      a task can have a minimum: `task create --minimum-group N`"
     );
 }
 

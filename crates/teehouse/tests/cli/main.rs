@@ -1,6 +1,7 @@
 //! The built binary as a person meets it: what it prints, where, and how it exits.
 
 mod attest;
+mod consent;
 mod demo;
 mod folders;
 mod help;
