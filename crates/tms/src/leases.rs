@@ -42,7 +42,14 @@ impl Leases {
     pub(crate) fn insert(&self, task: TaskId, lease: Lease, time_limit: Duration, now: Instant) {
         // The node ends an overdue task itself; this is for nodes that don't.
         let deadline = now + time_limit + self.period;
-        self.lock().insert(task, Entry { lease, renewed: now, deadline });
+        let mut running = self.lock();
+        match running.get_mut(&task) {
+            // The time limit counts from the first moment, whatever the node reports meanwhile.
+            Some(entry) if entry.lease == lease => entry.renewed = now,
+            _ => {
+                running.insert(task, Entry { lease, renewed: now, deadline });
+            }
+        }
     }
 
     /// A task runs no longer.
@@ -117,6 +124,18 @@ mod tests {
         let (leases, task, start) = leases(Some("l"));
         leases.renew(&task, &"l".parse().expect("short"), start + LIMIT + PERIOD);
         check(&leases, start + LIMIT + PERIOD, Some(Lost::Overdue));
+    }
+
+    #[test]
+    fn reports_during_a_run_do_not_outlast_the_time_limit() {
+        let (leases, task, start) = leases(Some("l"));
+        let lease = Lease { id: Some("l".parse().expect("short")), node: None, since: UnixMillis(0) };
+        leases.insert(task.clone(), lease.clone(), LIMIT, start + LIMIT);
+        leases.renew(&task, &"l".parse().expect("short"), start + LIMIT + PERIOD);
+        check(&leases, start + LIMIT + PERIOD, Some(Lost::Overdue));
+        let other = Lease { id: Some("m".parse().expect("short")), ..lease };
+        leases.insert(task, other, LIMIT, start + LIMIT + PERIOD);
+        check(&leases, start + LIMIT + PERIOD, None);
     }
 
     #[test]
