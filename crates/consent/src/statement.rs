@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+pub use attest::manifest::envelope::pae;
+
 use attest::Verified;
 use attest::appraise::Verifier;
 use attest::attester::{AttestError, Attester};
@@ -29,12 +31,6 @@ use crate::canonical::{self, NotCanonical};
 
 /// The head of a SubjectPublicKeyInfo of an Ed25519 key (RFC 8410, section 4); the 32 bytes of the key follow.
 const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
-/// DSSE's pre-authentication encoding.
-pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
-    [head.as_bytes(), payload].concat()
-}
 
 /// An Ed25519 public key as a SubjectPublicKeyInfo (DER).
 fn spki(key: &[u8]) -> Vec<u8> {

@@ -77,6 +77,12 @@ struct SignatureDocument {
     sig: String,
 }
 
+/// DSSE's pre-authentication encoding of a payload and its type.
+pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
+    [head.as_bytes(), payload].concat()
+}
+
 impl Envelope {
     /// A payload of type [`PAYLOAD_TYPE`] that nobody has signed.
     pub fn unsigned(payload: Vec<u8>) -> Self {
@@ -129,9 +135,7 @@ impl Envelope {
 
     /// What signatures are over: DSSE's pre-authentication encoding.
     pub fn pae(&self) -> Vec<u8> {
-        let (kind, payload) = (&self.payload_type, &self.payload);
-        let head = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len());
-        [head.as_bytes(), payload].concat()
+        pae(&self.payload_type, &self.payload)
     }
 
     /// Adds a signature; whether it verifies is not asked.

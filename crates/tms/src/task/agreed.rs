@@ -250,11 +250,12 @@ impl Task {
                 at_ms: self.created,
             });
         }
-        self.settle(agreement)
+        self.settle(agreement);
+        Ok(())
     }
 
     /// Keeps approvals, and moves the task on where they are enough and all files are there.
-    fn settle(&mut self, agreement: Agreement) -> Result<(), Error> {
+    fn settle(&mut self, agreement: Agreement) {
         let (terms, approvers) = (self.terms(), self.approvers());
         let reached = agreement.is_reached(&terms.approval, &approvers) && self.incomplete().is_none();
         for collaborator in &mut self.collaborators {
@@ -265,7 +266,6 @@ impl Task {
         if reached && self.status == Status::Created {
             self.status = self.status.after(Event::AllApproved).unwrap_or(self.status);
         }
-        Ok(())
     }
 
     /// What is missing of the files.
@@ -344,7 +344,7 @@ impl Task {
         let user_id = permit.user().clone();
         let approval = Approval { user_id, manifest, by, exact: asked.manifest.is_some(), at_ms: asked.now };
         agreement.approve(approval).map_err(|agreement::Already| Error::ApprovedAlready(id.clone()))?;
-        self.settle(agreement)?;
+        self.settle(agreement);
         Ok(self)
     }
 
@@ -366,7 +366,7 @@ impl Task {
         let mut agreement = self.agreement(id)?;
         self.inputs.extend(files);
         agreement.change(&self.digest(id)?, Change::Files);
-        self.settle(agreement)?;
+        self.settle(agreement);
         Ok(self)
     }
 
@@ -399,7 +399,7 @@ impl Task {
             let _ = agreement.approve(Approval { user_id, manifest, by: ApprovedBy::Token, exact: false, at_ms: now });
         }
         self.status = self.status.after(Event::Changed).unwrap_or(self.status);
-        self.settle(agreement)?;
+        self.settle(agreement);
         Ok(self)
     }
 
