@@ -1,9 +1,12 @@
 //! Reading: the operations that snapshots and transactions share, and a snapshot of the last commit.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crypto::RecordKey;
-use redb::{ReadTransaction, ReadableDatabase, TableError};
+use redb::{AccessGuard, ReadTransaction, ReadableDatabase, TableError};
 use serde::de::DeserializeOwned;
 
 use self::raw::Source;
@@ -109,17 +112,32 @@ pub(crate) mod raw {
 /// The store as the last commit before it left it; later writes do not show.
 pub struct Snapshot {
     transaction: ReadTransaction,
+    /// The tables that were read from so far. A group of writes reads from the same few again and again.
+    tables: RefCell<BTreeMap<&'static str, Option<RawTable>>>,
     keys: Arc<TableKeys>,
 }
 
 impl Snapshot {
     pub(crate) fn new(database: &impl ReadableDatabase, keys: Arc<TableKeys>) -> Result<Self, StoreError> {
         let transaction = database.begin_read().map_err(StoreError::storage)?;
-        Ok(Self { transaction, keys })
+        Ok(Self { transaction, tables: RefCell::default(), keys })
     }
 
-    /// The table, unless nothing was ever written to it.
-    fn table(&self, name: &str) -> Result<Option<RawTable>, StoreError> {
+    /// Reads from a table, unless nothing was ever written to it.
+    fn read<T>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&RawTable) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut tables = self.tables.borrow_mut();
+        let table = match tables.entry(name) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.open(name)?),
+        };
+        table.as_ref().map(read).transpose()
+    }
+
+    fn open(&self, name: &str) -> Result<Option<RawTable>, StoreError> {
         match self.transaction.open_table(definition(name)) {
             Ok(table) => Ok(Some(table)),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
@@ -129,6 +147,7 @@ impl Snapshot {
 }
 
 type RawTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+type Guard<'a> = AccessGuard<'a, &'static [u8]>;
 
 impl Records for Snapshot {}
 
@@ -138,11 +157,11 @@ impl Source for Snapshot {
     }
 
     fn stored(&self, table: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(table) = self.table(table)? else {
-            return Ok(None);
-        };
-        let stored = table.get(key).map_err(StoreError::storage)?;
-        Ok(stored.map(|stored| stored.value().to_vec()))
+        let found = self.read(table, |table| {
+            let stored = table.get(key).map_err(StoreError::storage)?;
+            Ok(stored.map(|stored| stored.value().to_vec()))
+        });
+        Ok(found?.flatten())
     }
 
     fn stored_range(
@@ -151,17 +170,15 @@ impl Source for Snapshot {
         (start, end): &raw::Bounds,
         limit: usize,
     ) -> Result<Vec<raw::Stored>, StoreError> {
-        let Some(table) = self.table(table)? else {
-            return Ok(Vec::new());
-        };
         let bounds = (start.as_ref().map(Vec::as_slice), end.as_ref().map(Vec::as_slice));
-        let found = table.range::<&[u8]>(bounds).map_err(StoreError::storage)?;
-        found
-            .take(limit)
-            .map(|entry| {
+        let found = self.read(table, |table| {
+            let found = table.range::<&[u8]>(bounds).map_err(StoreError::storage)?;
+            let copied = |entry: Result<(Guard<'_>, Guard<'_>), _>| {
                 let (key, stored) = entry.map_err(StoreError::storage)?;
                 Ok((key.value().to_vec(), stored.value().to_vec()))
-            })
-            .collect()
+            };
+            found.take(limit).map(copied).collect()
+        });
+        Ok(found?.unwrap_or_default())
     }
 }

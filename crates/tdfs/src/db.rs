@@ -23,7 +23,7 @@ const OWNED: Table<(String, NewestFirst), FileId> = Table::new("owned files");
 const HOLDS: Table<(String, String), ()> = Table::new("holds by file");
 /// The same, from the task's side.
 const HELD: Table<(String, String), ()> = Table::new("holds by task");
-/// What tasks that have not ended declared as output.
+/// What tasks declared as output of which it is not known here that they ended. Nobody has it until then.
 const OUTPUTS: Table<(String, String), ()> = Table::new("outputs by task");
 /// Keys whose file is gone, until the kms has removed them too.
 const DOOMED_KEYS: Table<String, ()> = Table::new("keys to remove");
@@ -96,29 +96,56 @@ pub(crate) async fn get(store: &Store, id: FileId) -> Result<Option<FileRow>, St
     store.read(move |snapshot| snapshot.get(&FILES, id.as_str())).await
 }
 
-/// One page of an owner's files, and the place where the next one begins.
+/// Whether a file is the output of a task of which it is not known here that it ended.
+pub(crate) async fn is_withheld(store: &Store, task: TaskId, id: FileId) -> Result<bool, StoreError> {
+    store.read(move |snapshot| withheld(snapshot, &task, &id)).await
+}
+
+fn withheld(records: &impl Records, task: &TaskId, id: &FileId) -> Result<bool, StoreError> {
+    records.contains(&OUTPUTS, (task.as_str(), id.as_str()))
+}
+
+/// One page of an owner's files.
+pub(crate) struct Page {
+    /// The files, with their records where those were asked for and are not withheld.
+    pub(crate) rows: Vec<(FileId, Option<FileRow>)>,
+    /// The tasks whose outputs are withheld.
+    pub(crate) withheld: Vec<TaskId>,
+    /// The place where the next page begins.
+    pub(crate) next: Option<u64>,
+}
+
+/// One page of an owner's files.
 pub(crate) async fn list(
     store: &Store,
     owner: UserId,
     after: Option<u64>,
     limit: usize,
     details: bool,
-) -> Result<(Vec<(FileId, Option<FileRow>)>, Option<u64>), StoreError> {
+) -> Result<Page, StoreError> {
     store
         .read(move |snapshot| {
             let mut range = Range::starting_with(owner.as_str());
             if let Some(sequence) = after {
                 range = range.after((owner.as_str(), NewestFirst(sequence)));
             }
-            let mut rows = snapshot.scan(&OWNED, range, limit + 1)?;
-            let more = rows.len() > limit;
-            rows.truncate(limit);
-            let next = rows.last().filter(|_| more).map(|((_, NewestFirst(sequence)), _)| *sequence);
-            let described = |(_, id): (_, FileId)| {
-                let row = if details { snapshot.get(&FILES, id.as_str())? } else { None };
-                Ok((id, row))
-            };
-            Ok((rows.into_iter().map(described).collect::<Result<_, StoreError>>()?, next))
+            let mut places = snapshot.scan(&OWNED, range, limit + 1)?;
+            let more = places.len() > limit;
+            places.truncate(limit);
+            let next = places.last().filter(|_| more).map(|((_, NewestFirst(sequence)), _)| *sequence);
+            let mut page = Page { rows: Vec::with_capacity(places.len()), withheld: Vec::new(), next };
+            for (_, id) in places {
+                let row: Option<FileRow> = if details { snapshot.get(&FILES, id.as_str())? } else { None };
+                let task = row.as_ref().and_then(|row| row.task_id.clone());
+                match task {
+                    Some(task) if withheld(snapshot, &task, &id)? => {
+                        page.withheld.push(task);
+                        page.rows.push((id, None));
+                    }
+                    _ => page.rows.push((id, row)),
+                }
+            }
+            Ok(page)
         })
         .await
 }
@@ -253,6 +280,11 @@ pub(crate) async fn hold(
                 if row.open {
                     return Err(Error::Incomplete(file.clone()));
                 }
+                if let Some(task) = &row.task_id
+                    && withheld(tx, task, file)?
+                {
+                    return Err(Error::Withheld { file: file.clone(), task: task.clone() });
+                }
                 tx.insert(&HOLDS, (file.as_str(), task.as_str()), &())?;
                 tx.insert(&HELD, (task.as_str(), file.as_str()), &())?;
                 rows.push(row);
@@ -272,6 +304,18 @@ pub(crate) async fn end_task(store: &Store, task: TaskId, listed: Vec<FileId>) -
                 tx.remove(&HOLDS, (file.as_str(), task.as_str()))?;
             }
             remove_unlisted(tx, &task, &listed)
+        })
+        .await
+}
+
+/// Withholds nothing more of a task that does not exist.
+pub(crate) async fn release_outputs(store: &Store, task: TaskId) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            for ((task, file), ()) in tx.scan(&OUTPUTS, Range::starting_with(task.as_str()), usize::MAX)? {
+                tx.remove(&OUTPUTS, (task.as_str(), file.as_str()))?;
+            }
+            Ok(())
         })
         .await
 }
@@ -353,7 +397,7 @@ pub(crate) async fn remove_unreadable(store: &Store, id: FileId, seen: FileRow) 
             let Some(row) = tx.get(&FILES, id.as_str())?.filter(same) else { return Ok(false) };
             let held = !tx.scan(&HOLDS, Range::starting_with(id.as_str()), 1)?.is_empty();
             let output = match &row.task_id {
-                Some(task) => tx.contains(&OUTPUTS, (task.as_str(), id.as_str()))?,
+                Some(task) => withheld(tx, task, &id)?,
                 None => false,
             };
             if held || output {

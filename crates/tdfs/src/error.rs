@@ -6,7 +6,7 @@ use rpc::authn::AuthnError;
 use rpc::{CallError, Fault};
 use store::StoreError;
 use types::error::ErrorCode;
-use types::id::FileId;
+use types::id::{FileId, TaskId};
 
 use crate::usage::OverQuota;
 
@@ -25,6 +25,14 @@ pub enum Error {
     /// A task has the file as input.
     #[error("file {0} is an input of a task that has not ended")]
     InUse(FileId),
+    /// A task made the file, and may still be withdrawn from.
+    #[error("file {file} is an output of task {task}, which has not ended; it can be had once it has")]
+    Withheld {
+        /// Which file.
+        file: FileId,
+        /// Which task.
+        task: TaskId,
+    },
     /// A URL that this tdfs did not make.
     #[error("the URL's signature is not this service's")]
     BadUrl,
@@ -105,6 +113,9 @@ pub enum Error {
     /// The kms failed.
     #[error("kms")]
     Kms(#[from] CallError),
+    /// The tms failed.
+    #[error("tms")]
+    Tms(#[source] CallError),
     /// The store failed or refused a record.
     #[error("file store")]
     Store(#[from] StoreError),
@@ -125,14 +136,16 @@ impl Fault for Error {
                 ErrorCode::PermissionDenied
             }
             Error::InUse(_) | Error::Complete(_) | Error::Checking => ErrorCode::Conflict,
-            Error::OtherPlace { .. } | Error::Incomplete(_) | Error::WrongLength { .. } | Error::OtherDeclared(_) => {
-                ErrorCode::PreconditionFailed
-            }
+            Error::OtherPlace { .. }
+            | Error::Incomplete(_)
+            | Error::Withheld { .. }
+            | Error::WrongLength { .. }
+            | Error::OtherDeclared(_) => ErrorCode::PreconditionFailed,
             Error::Field { .. } => ErrorCode::InvalidRequest,
             Error::TooLarge { .. } | Error::TooLargeForOne { .. } => ErrorCode::PayloadTooLarge,
             Error::OverQuota(_) => ErrorCode::ResourceExhausted,
             Error::Blobs(error) => blobs_code(error),
-            Error::Kms(error) => error.code(),
+            Error::Kms(error) | Error::Tms(error) => error.code(),
             Error::Users(_) | Error::Store(_) => ErrorCode::Internal,
             Error::Key(error) => error.code(),
         }
@@ -141,7 +154,7 @@ impl Fault for Error {
     fn message(&self) -> String {
         match self {
             Error::Authn(error) => error.message(),
-            Error::Kms(error) => error.message(),
+            Error::Kms(error) | Error::Tms(error) => error.message(),
             _ => self.to_string(),
         }
     }

@@ -13,6 +13,7 @@ pub mod fuzz;
 mod house;
 mod log;
 mod operate;
+mod outputs;
 mod service;
 mod start;
 mod statements;

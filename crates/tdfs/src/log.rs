@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use identity::outbox::NotSent;
-use rpc::Client;
-use rpc::protocol::TmsInternal;
 use rpc::shutdown::Shutdown;
 
 use crate::Tdfs;
@@ -18,11 +16,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl Tdfs {
     /// Sends what waits in both stores, from the start on and whenever there is more, until the order to stop.
-    pub(crate) async fn tell(self: Arc<Self>, tms: Client<TmsInternal>, shutdown: Shutdown) {
+    pub(crate) async fn tell(self: Arc<Self>, shutdown: Shutdown) {
         let (users, files) = (self.identity.outbox().clone(), self.outbox.clone());
         let mut failures: u32 = 0;
         loop {
-            failures = match self.tell_once(&tms).await {
+            failures = match self.tell_once().await {
                 Ok(()) => 0,
                 Err(error) => {
                     tracing::warn!(%error, "what happened to users and files waits for the log");
@@ -39,9 +37,9 @@ impl Tdfs {
     }
 
     /// Users first: who they are comes before what they do.
-    async fn tell_once(&self, tms: &Client<TmsInternal>) -> Result<(), NotSent> {
-        self.identity.outbox().send(tms).await?;
-        self.outbox.send(tms).await
+    async fn tell_once(&self) -> Result<(), NotSent> {
+        self.identity.outbox().send(&self.tms).await?;
+        self.outbox.send(&self.tms).await
     }
 }
 

@@ -13,7 +13,7 @@ use identity::Users;
 use identity::outbox::Outbox;
 use rpc::authn::Principal;
 use rpc::config::{LIST_PAGE, Quotas};
-use rpc::protocol::Kms;
+use rpc::protocol::{Kms, TmsInternal};
 use rpc::{CallError, Client};
 use store::{Options, Store, StoreError};
 use tokio::sync::{Mutex, Notify, RwLock};
@@ -58,6 +58,7 @@ pub struct Settings {
 pub struct Tdfs {
     pub(crate) store: Store,
     pub(crate) kms: Client<Kms>,
+    pub(crate) tms: Client<TmsInternal>,
     pub(crate) identity: Arc<Users>,
     pub(crate) settings: Settings,
     pub(crate) blobs: Blobs,
@@ -85,7 +86,7 @@ impl Tdfs {
     pub async fn open(
         data_dir: &Path,
         sealing_key: &SealingKey,
-        kms: Client<Kms>,
+        (kms, tms): (Client<Kms>, Client<TmsInternal>),
         identity: Arc<Users>,
         (blobs, settings): (Blobs, Settings),
     ) -> Result<Self, OpenError> {
@@ -102,6 +103,7 @@ impl Tdfs {
             statements: OnceLock::new(),
             store,
             kms,
+            tms,
             identity,
             settings,
             blobs,
@@ -269,6 +271,7 @@ impl Tdfs {
     pub(crate) async fn get(&self, principal: &Principal, id: FileId, now: UnixMillis) -> Result<FileInfo, Error> {
         let row = self.row(&id).await?;
         let permit = authz::read(principal, &id, &row)?;
+        let row = self.released(&id, row).await?;
         let FoundKey { config, policy, uses } = self.key(&row.key_id).await?;
         let downloads = self.downloads(&id, &row, now).await?;
         let owns = *principal.user() == row.owner;
@@ -315,7 +318,7 @@ impl Tdfs {
     pub(crate) async fn list(&self, principal: &Principal, list: ListFiles) -> Result<FileList, Error> {
         let ListFiles { limit, cursor, details, .. } = list;
         let (limit, after) = page(limit, cursor)?;
-        let (rows, next) = db::list(&self.store, principal.user().clone(), after, limit, details).await?;
+        let db::Page { rows, next, .. } = self.released_page(principal.user(), after, limit, details).await?;
         let files = rows.iter().filter_map(|(id, row)| Some(entry(id, row.as_ref()?))).collect();
         let list = rows.into_iter().map(|(id, _)| id).collect();
         Ok(FileList { list, files, next_cursor: next.map(|sequence| sequence.to_string()) })
@@ -334,7 +337,7 @@ impl Tdfs {
     async fn deletable(&self, principal: &Principal, id: &FileId) -> Result<FileRow, Error> {
         let row = self.row(id).await?;
         authz::delete(principal, id, &row)?;
-        Ok(row)
+        self.released(id, row).await
     }
 
     /// Returns a file's record to a service.
@@ -363,7 +366,12 @@ impl Tdfs {
     pub(crate) async fn hold(&self, task: TaskId, user: UserId, files: Vec<FileId>) -> Result<Vec<PinnedFile>, Error> {
         let reader = user.clone();
         let readable = move |id: &FileId, row: &FileRow| authz::read_as(&reader, id, row).map(|_| ());
-        let rows = db::hold(&self.store, task, files.clone(), readable).await?;
+        let rows = loop {
+            match db::hold(&self.store, task.clone(), files.clone(), readable.clone()).await {
+                Err(Error::Withheld { file, task }) => self.release(&file, &task).await?,
+                outcome => break outcome?,
+            }
+        };
         let pin = |(file_id, row): (FileId, FileRow)| PinnedFile {
             from_task: row.task_id,
             user_id: user.clone(),
@@ -372,14 +380,6 @@ impl Tdfs {
             file_size: row.size,
         };
         Ok(files.into_iter().zip(rows).map(pin).collect())
-    }
-
-    /// Releases what an ended task holds, and removes what it made without listing it: record, key and ciphertext.
-    pub(crate) async fn end_task(&self, task: TaskId, outputs: Vec<FileId>) -> Result<(), Error> {
-        if db::end_task(&self.store, task, outputs).await? {
-            self.house.notify_one();
-        }
-        Ok(())
     }
 }
 

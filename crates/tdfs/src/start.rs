@@ -68,7 +68,7 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// Opens the tdfs and the users, and serves both APIs and the operator's socket. Without a kms in this process it asks
-/// the configured one, and without a tms it tells the configured one what goes into the log.
+/// the configured one; and so it does without a tms, which it tells what goes into the log.
 ///
 /// # Errors
 /// When a store can't be opened or an address can't be had.
@@ -84,7 +84,7 @@ pub async fn start(
     let kms = kms.unwrap_or_else(|| host.client(&credentials));
     let tms = tms.unwrap_or_else(|| host.client(&credentials));
     let files = (open_files(host.config()).await?, settings(host.config()));
-    let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, kms, users.clone(), files).await?);
+    let tdfs = Arc::new(Tdfs::open(&data_dir, &sealing_key, (kms, tms), users.clone(), files).await?);
     tdfs.sign_with(Arc::new(statements));
     let sockets = serve_operator(&data_dir, users.clone(), host.shutdown())
         .and_then(|()| operate::serve_operator(&data_dir, tdfs.clone(), host.shutdown()));
@@ -96,7 +96,7 @@ pub async fn start(
     host.serve(internal, Arc::new(Internal(tdfs.clone())), &credentials)?;
     tokio::spawn(tdfs.clone().keep_house(host.shutdown()));
     tokio::spawn(tdfs.clone().keep_statements(host.shutdown()));
-    tokio::spawn(tdfs.clone().tell(tms, host.shutdown()));
+    tokio::spawn(tdfs.clone().tell(host.shutdown()));
     let last = (tdfs.clone(), users.clone());
     host.at_end(async move {
         last.0.close().await;
@@ -116,5 +116,6 @@ pub async fn open_stopped(
     users: Arc<Users>,
 ) -> Result<Tdfs, StartError> {
     let files = (open_files(config).await?, settings(config));
-    Ok(Tdfs::open(&config.data_dir, sealing_key, kms, users, files).await?)
+    let (no_tms, _) = Client::later();
+    Ok(Tdfs::open(&config.data_dir, sealing_key, (kms, no_tms), users, files).await?)
 }

@@ -90,6 +90,7 @@ impl Tdfs {
     async fn unfinished(&self, principal: &Principal, file: &FileId) -> Result<FileRow, Error> {
         let row = self.row(file).await?;
         authz::write(principal, file, &row)?;
+        let row = self.released(file, row).await?;
         match self.finished_length(file, &row).await? {
             Some(_) => Err(Error::Complete(file.clone())),
             None => Ok(row),
@@ -125,6 +126,7 @@ impl Tdfs {
         let file = complete.file_id.clone();
         let row = self.row(&file).await?;
         authz::write(principal, &file, &row)?;
+        let row = self.released(&file, row).await?;
         let (size, sha256) = content(&complete, &row)?;
         self.check_size(size, row.format)?;
         let layout = match self.blobs.len(&id(&file)?, row.layout).await? {

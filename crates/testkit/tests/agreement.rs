@@ -318,6 +318,76 @@ async fn a_run_ends_within_a_second_of_a_withdrawal() {
     }
 }
 
+/// Declares a file as a task's output, as its function node would: the collaborator's, which the creator may read.
+async fn declare_output(cluster: &Cluster, task_id: &str) -> String {
+    let sha256 = hex(&Sha256::digest(b"result"));
+    let create = json!({"type": "Create", "sha256": sha256, "file_size": 6, "user_id": "user2", "task_id": task_id,
+        "collaborator_list": ["user1"], "allow_policy": 1});
+    let created = cluster.framed(Api::TdfsInternal, create).await;
+    created["file_id"].as_str().unwrap_or_else(|| panic!("{created}")).to_owned()
+}
+
+async fn of_file(party: &Party<'_>, what: &str, file: &str) -> Value {
+    let mut request = json!({"type": what, "file_id": file});
+    if what == "Upload" {
+        request["parts"] = json!([0]);
+    }
+    party.ask(Api::TdfsExternal, request).await
+}
+
+/// What a run has made is nobody's, by no request, until the run has ended; then at once, or never.
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_had_only_of_what_can_not_be_withdrawn_from_any_more() {
+    let cluster = cluster().await;
+    let [user1, user2, user3, _] = cluster.examples();
+    let files = [user1.put(b"a").await, user2.put(b"b").await];
+    for (end, had) in [("Withdraw", false), ("Failed", false), ("Finished", true), ("Finished without it", false)] {
+        let task = user1.create("concat", &["user2"], &[&files[0]]).await;
+        user2.approve(&task, &[&files[1]]).await;
+        assert!(task.update(json!("Running"), Some("lease")).await);
+        let output = declare_output(&cluster, &task.id).await;
+        let part = json!({"type": "Update", "task_id": task.id, "lease_id": "lease",
+            "output_files": [{"user_id": "user2", "file_id": output}]});
+        if end != "Finished without it" {
+            assert_eq!(cluster.framed(Api::TmsInternal, part).await["success"], true);
+        }
+        for (party, kind) in [(user1, "Get"), (user2, "Get"), (user2, "Delete"), (user2, "Upload")] {
+            check_code(&of_file(&party, kind, &output).await, "precondition_failed");
+        }
+        for kind in ["Get", "Delete", "Upload"] {
+            check_code(&of_file(&user3, kind, &output).await, "not_found");
+        }
+        let bring =
+            json!({"type": "Create", "function_name": "concat", "collaborator_list": ["user1"], "files": [output]});
+        check_code(&user2.ask(Api::TmsExternal, bring.clone()).await, "precondition_failed");
+        let shown =
+            |list: Value| list["files"].as_array().expect("entries").iter().any(|file| file["file_id"] == output);
+        let list = json!({"type": "List", "details": true});
+        assert!(!shown(user2.ask(Api::TdfsExternal, list.clone()).await), "its digest and size are part of it");
+        match end {
+            "Withdraw" => check_withdrawn(&user1, &task, "Running").await,
+            "Failed" => assert!(task.update(json!("Failed"), Some("lease")).await),
+            _ => assert!(task.update(json!("Finished"), Some("lease")).await),
+        }
+        assert_eq!(shown(user2.ask(Api::TdfsExternal, list).await), had, "{end}");
+        for party in [user1, user2] {
+            match had {
+                true => assert_eq!(of_file(&party, "Get", &output).await["file_info"]["task_id"], task.id, "{end}"),
+                false => check_code(&of_file(&party, "Get", &output).await, "not_found"),
+            }
+        }
+        let brought = user2.ask(Api::TmsExternal, bring).await;
+        assert_eq!(
+            (brought["type"] == "Create", had || brought["code"] == "not_found"),
+            (had, true),
+            "{end}: {brought}"
+        );
+    }
+    let nobodys = declare_output(&cluster, "no-such-task").await;
+    let get = json!({"type": "Get", "file_id": nobodys});
+    assert_eq!(user1.ask(Api::TdfsExternal, get).await["type"], "Get", "nobody can withdraw from it");
+}
+
 /// To strangers there is no task; with a wrong token there is nobody; whoever only sees a task changes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn strangers_are_told_nothing() {

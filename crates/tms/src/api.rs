@@ -133,6 +133,7 @@ impl Service for Internal {
                 Ok(Response::Update(Updated { success: tms.update(update, trust, ctx.now).await? }))
             }
             Request::Release(release) => Ok(Response::Release(tms.released(&release).await?)),
+            Request::Ended(find) => Ok(Response::Ended(tms.which_ended(find.task_ids).await?)),
             Request::Record(record) => Ok(Response::Record(tms.record(ctx.peer.role(), record).await?)),
             Request::Renew(renew) => Ok(Response::Renew(Updated { success: tms.renew(&renew) })),
             Request::Register(register) => {
@@ -143,16 +144,19 @@ impl Service for Internal {
     }
 }
 
-/// The kms asks what it may release, and nothing else; nodes ask everything else.
+/// The kms asks what it may release, the tdfs which tasks ended, and neither anything else; nodes ask everything else.
 fn check_role(request: &internal::Request, role: Option<Role>) -> Result<(), Error> {
-    let releases = matches!(request, internal::Request::Release(_));
-    match role {
+    use internal::Request;
+    let whose = match request {
         // What each may record, is decided with the event.
-        _ if matches!(request, internal::Request::Record(_)) => Ok(()),
-        Some(Role::Kms) if releases => Ok(()),
-        Some(Role::Fns) if !releases => Ok(()),
-        Some(role) => Err(Error::OtherRole(role)),
-        None => Ok(()),
+        Request::Record(_) => return Ok(()),
+        Request::Release(_) => Role::Kms,
+        Request::Ended(_) => Role::Tdfs,
+        Request::Get(_) | Request::Update(_) | Request::Renew(_) | Request::Register(_) => Role::Fns,
+    };
+    match role {
+        Some(role) if role != whose => Err(Error::OtherRole(role)),
+        _ => Ok(()),
     }
 }
 

@@ -21,8 +21,23 @@ const RUNNING: Table<String, ()> = Table::new("running tasks");
 const INTENDED: Table<String, ()> = Table::new("tasks being created");
 /// Ended tasks of which the tdfs does not know yet that they ended.
 const UNSETTLED: Table<String, ()> = Table::new("ended tasks to settle");
+
 pub(crate) async fn task(store: &Store, id: TaskId) -> Result<Option<Task>, StoreError> {
     store.read(move |snapshot| snapshot.get(&TASKS, id.as_str())).await
+}
+
+/// Those of some tasks that there are.
+pub(crate) async fn tasks(store: &Store, ids: Vec<TaskId>) -> Result<Vec<(TaskId, Task)>, StoreError> {
+    store
+        .read(move |snapshot| {
+            let mut found = Vec::with_capacity(ids.len());
+            for id in ids {
+                let task = snapshot.get(&TASKS, id.as_str())?;
+                found.extend(task.map(|task| (id, task)));
+            }
+            Ok(found)
+        })
+        .await
 }
 
 /// Notes that the tdfs is about to hold inputs for a task that does not exist yet.
@@ -93,8 +108,8 @@ fn put(tx: &mut Transaction<'_>, id: &TaskId, task: &Task) -> Result<(), StoreEr
     } else {
         tx.remove(&RUNNING, id.as_str())?;
     }
-    // A task that finished without inputs holds nothing and lists all that it made.
-    if task.status() == Status::Failed || task.status() == Status::Finished && !task.inputs.is_empty() {
+    // A task that finished without files holds none, and none of its outputs waits for its end.
+    if task.status() == Status::Failed || task.status() == Status::Finished && task.has_files() {
         tx.insert(&UNSETTLED, id.as_str(), &())?;
     }
     tx.insert(&TASKS, id.as_str(), task)

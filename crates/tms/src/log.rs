@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! log entries   index            → an entry's canonical bytes
-//! log nodes     level, index     → the hash of a complete subtree
+//! log nodes     level, index     → the hash of a complete subtree, of each third level
 //! log head      –                → the size, and the hashes of the subtrees that the tree consists of
 //! log readers   user, index      → the entry's task: what concerns a user
 //! log chains    user             → the link of the user's last entry
 //! log records   id               → the index of an entry that another service sent under this id
 //! ```
 //!
+//! Nodes of the levels between follow from at most four below them, and leaves from entries: an append writes one node in
+//! seven instead of two, which is what a commit is made of, and a proof reads some three records a level instead of one.
 //! The head alone gives the root, and a new leaf needs nothing else. So an append reads one record and a checkpoint
 //! reads one record, whatever the log's size. Whatever leaves the log is checked against the root first: a record that
 //! someone removed, or put back as it was, shows. A store that was put back whole does not show here, but to whoever
@@ -32,8 +34,16 @@ use types::id::TaskId;
 
 /// Entries by index.
 const ENTRIES: Table<u64, String> = Table::new("log entries");
-/// The hashes of complete subtrees, by level and index.
+/// The hashes of complete subtrees, by level and index. Earlier versions kept those of every level.
 const NODES: Table<(u64, u64), Digest> = Table::new("log nodes");
+/// Nodes are kept of every level that is a multiple of this, but for the leaves.
+const KEPT: u32 = 3;
+
+/// Whether nodes of a level are kept.
+fn is_kept(level: u32) -> bool {
+    level > 0 && level.is_multiple_of(KEPT)
+}
+
 /// What the tree consists of; one record, under 0.
 const HEAD: Table<u64, Head> = Table::new("log head");
 /// The entries that concern a user, each with the task that it is about.

@@ -1,7 +1,8 @@
 //! Settling with the tdfs: what a task held or made and did not list goes when the task ends.
 //!
 //! The end of a task and the note that the tdfs is to be told are one commit; the tdfs is told afterwards, again until
-//! it answers. To be told twice changes nothing there.
+//! it answers. To be told twice changes nothing there. Where somebody asks the tdfs first for what a task made, it asks
+//! here whether the task has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use rpc::shutdown::Shutdown;
 use types::id::{FileId, TaskId};
 use types::wire::tdfs_internal::EndTask;
+use types::wire::tms_internal::FoundEnded;
 
 use crate::task::Task;
 use crate::{Error, Tms, db};
@@ -45,6 +47,18 @@ impl Tms {
             db::settled(&self.store, id).await?;
         }
         Ok(full)
+    }
+
+    /// Which of some tasks have ended.
+    pub(crate) async fn which_ended(&self, tasks: Vec<TaskId>) -> Result<FoundEnded, Error> {
+        let mut found = FoundEnded { ended: Vec::new(), going: Vec::new() };
+        for (task_id, task) in db::tasks(&self.store, tasks).await? {
+            match task.status().is_final() {
+                true => found.ended.push(EndTask { task_id, outputs: listed(task) }),
+                false => found.going.push(task_id),
+            }
+        }
+        Ok(found)
     }
 
     /// Settles a task once more if it ended, after inputs were held for it in vain.

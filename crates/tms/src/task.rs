@@ -45,6 +45,9 @@ pub struct Task {
     /// What else was agreed on; none of a task that was created before there were terms.
     #[serde(default)]
     terms: Option<Terms>,
+    /// What identifies what parties agree on as it stands; none of a task of before this was kept that nobody changed since.
+    #[serde(default)]
+    identified: Option<Digest>,
     /// Who approved what; none of a task that was created before approvals were kept.
     #[serde(default)]
     agreement: Option<Agreement>,
@@ -219,6 +222,7 @@ impl Task {
             function_type,
             rules: FileRules::from(new.function),
             terms: Some(terms),
+            identified: None,
             agreement: None,
             status: Status::initial(true),
             token: new.token,
@@ -242,6 +246,11 @@ impl Task {
     /// Where it stands.
     pub fn status(&self) -> Status {
         self.status
+    }
+
+    /// Whether it reads files or made some.
+    pub(crate) fn has_files(&self) -> bool {
+        !self.inputs.is_empty() || !self.outputs.is_empty() || self.result_file.is_some()
     }
 
     /// Everyone who takes part.

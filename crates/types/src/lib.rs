@@ -9,6 +9,7 @@ pub mod digest;
 pub mod error;
 pub mod file;
 pub mod function;
+mod hex;
 pub mod id;
 pub mod key;
 pub mod log;

@@ -250,7 +250,7 @@ pub struct BadSalt;
 
 impl fmt::Display for Salt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(crate::hex::write(&self.0, &mut [0; 32]))
     }
 }
 
@@ -274,7 +274,7 @@ impl FromStr for Salt {
 
 impl Serialize for Salt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(crate::hex::write(&self.0, &mut [0; 32]))
     }
 }
 

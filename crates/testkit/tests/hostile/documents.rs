@@ -69,6 +69,7 @@ fn requests() -> Vec<(Api, Value)> {
         (Api::TmsInternal, json!({"type": "Update", "task_id": "t", "output_files": []})),
         (Api::TmsInternal, json!({"type": "Renew", "task_id": "t", "lease_id": "l"})),
         (Api::TmsInternal, json!({"type": "Release", "task_id": "t", "lease_id": "l"})),
+        (Api::TmsInternal, json!({"type": "Ended", "task_ids": ["t"]})),
         (Api::TmsInternal, json!({"type": "Register", "node": "127.0.0.1:1", "started": false, "functions": []})),
         (Api::FnsExternal, json!({"task_id": "t", "function_name": "echo", "task_token": TOKEN})),
     ]

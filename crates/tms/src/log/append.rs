@@ -8,7 +8,7 @@ use types::log::{Event, Salt};
 use types::time::UnixMillis;
 use types::user::UserId;
 
-use super::{CHAINS, ENTRIES, HEAD, HEAD_NAME, NODES, READERS};
+use super::{CHAINS, ENTRIES, HEAD, HEAD_NAME, NODES, READERS, is_kept};
 
 /// The name of [`ENTRIES`], for errors.
 const ENTRIES_NAME: &str = "log entries";
@@ -48,7 +48,7 @@ pub(crate) fn append(tx: &mut Transaction<'_>, pending: &Pending) -> Result<u64,
     let entry = entry::new(*at_ms, *salt, chains, event.clone());
     let bytes = entry::to_bytes(&entry).map_err(unfit)?;
     let (grown, made) = head.grown(tree::leaf(&bytes))?;
-    for node in made {
+    for node in made.iter().filter(|node| is_kept(node.level)) {
         tx.insert(&NODES, (u64::from(node.level), node.index), &Digest::new(node.hash))?;
     }
     let (link, task) = (chain::link(&bytes), event.task_id().cloned());

@@ -8,7 +8,7 @@ use types::id::TaskId;
 use types::user::UserId;
 use types::wire::tms_log::ProvenEntry;
 
-use super::{ENTRIES, HEAD, Head, NODES, READERS};
+use super::{ENTRIES, HEAD, Head, NODES, READERS, is_kept};
 use crate::Error;
 
 /// How many of a user's entries one request looks through for those about one task.
@@ -21,8 +21,15 @@ impl<R: Records> Nodes for Stored<'_, R> {
     type Error = Error;
 
     fn node(&self, level: u32, index: u64) -> Result<Hash, Error> {
-        let node = self.0.get(&NODES, (u64::from(level), index))?;
-        node.map(|node| *node.as_bytes()).ok_or(Error::LogDamaged)
+        if level == 0 {
+            let entry = self.0.get(&ENTRIES, index)?.ok_or(Error::LogDamaged)?;
+            return Ok(tree::leaf(entry.as_bytes()));
+        }
+        if is_kept(level) {
+            let node = self.0.get(&NODES, (u64::from(level), index))?.ok_or(Error::LogDamaged)?;
+            return Ok(*node.as_bytes());
+        }
+        Ok(tree::parent(&self.node(level - 1, 2 * index)?, &self.node(level - 1, 2 * index + 1)?))
     }
 }
 

@@ -323,8 +323,11 @@ impl World {
         Content { inputs: self.task.inputs.clone(), payload: self.task.consented(&id()).payload }
     }
 
+    /// What identifies what is to be approved, made anew; the task keeps the same.
     fn digest(&self) -> Digest {
-        self.task.digest(&id()).expect("small numbers")
+        let digest = consent::manifest::digest(&self.task.consented(&id())).expect("small numbers");
+        assert_eq!(self.task.digest(&id()).expect("small numbers"), digest);
+        digest
     }
 
     /// Whether the kms would give a node its keys: it believes the tms's record, the approvals, and no node.

@@ -205,7 +205,15 @@ impl Task {
     /// What identifies it.
     pub(crate) fn digest(&self, id: &TaskId) -> Result<Digest, Error> {
         let no_form = |error: NotCanonical| Error::field("terms", error.to_string());
-        manifest::digest(&self.consented(id)).map_err(no_form)
+        self.identified.map_or_else(|| manifest::digest(&self.consented(id)).map_err(no_form), Ok)
+    }
+
+    /// Keeps what identifies it. To be called whenever it has changed: every step of a task asks for it, several times.
+    fn identify(&mut self, id: &TaskId) -> Result<Digest, Error> {
+        self.identified = None;
+        let digest = self.digest(id)?;
+        self.identified = Some(digest);
+        Ok(digest)
     }
 
     /// The approvals. Of a task that was created before they were kept, those that it had by its parties' tokens.
@@ -239,7 +247,7 @@ impl Task {
     pub(super) fn approve_by_creating(&mut self, id: &TaskId, signs: bool) -> Result<(), Error> {
         let mut agreement = Agreement::default();
         let terms = self.terms();
-        let manifest = self.digest(id)?;
+        let manifest = self.identify(id)?;
         if !terms.approval.exact && !signs {
             let user_id = self.creator.clone();
             let _ = agreement.approve(Approval {
@@ -335,7 +343,7 @@ impl Task {
         self.check_approval(permit, id, (asked, files.len()))?;
         let mut agreement = self.agreement(id)?;
         self.inputs.extend(files);
-        let manifest = self.digest(id)?;
+        let manifest = self.identify(id)?;
         agreement.change(&manifest, Change::Files);
         let by = match &asked.signature {
             Some(signature) => ApprovedBy::Signature(signature.clone()),
@@ -365,7 +373,7 @@ impl Task {
         self.check_bringing(permit, id, files.len())?;
         let mut agreement = self.agreement(id)?;
         self.inputs.extend(files);
-        agreement.change(&self.digest(id)?, Change::Files);
+        agreement.change(&self.identify(id)?, Change::Files);
         self.settle(agreement);
         Ok(self)
     }
@@ -392,7 +400,7 @@ impl Task {
         };
         let exact = terms.approval.exact;
         self.terms = Some(terms);
-        let manifest = self.digest(id)?;
+        let manifest = self.identify(id)?;
         agreement.change(&manifest, Change::Terms);
         if !exact && !signs {
             let user_id = permit.user().clone();

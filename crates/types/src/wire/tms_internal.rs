@@ -20,6 +20,7 @@ use crate::secret::Secret;
 use crate::task::Status;
 use crate::time::UnixMillis;
 use crate::user::UserId;
+use crate::wire::tdfs_internal::EndTask;
 use crate::wire::tms_external::CollaboratorStatus;
 
 super::requests! {
@@ -36,6 +37,8 @@ super::requests! {
         Register(RegisterNode),
         /// Asks what a running task may read; for the kms, which releases keys by it.
         Release(ReleaseTask),
+        /// Asks which tasks have ended; for the tdfs, which keeps what a task made until then.
+        Ended(FindEnded),
         /// Puts what another service did into the log.
         Record(RecordEvent),
     }
@@ -106,6 +109,15 @@ pub struct ReleaseTask {
     pub lease_id: LeaseId,
 }
 
+/// Asks which of some tasks have ended, and what they list as their outputs.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = FindEndedRequest)]
+#[serde(deny_unknown_fields)]
+pub struct FindEnded {
+    /// The tasks.
+    pub task_ids: Vec<TaskId>,
+}
+
 /// Says which functions a node runs, so that tasks can name it.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = RegisterNodeRequest)]
@@ -164,6 +176,8 @@ pub enum Response {
     Register(Updated),
     /// What the task may read.
     Release(ReleasedTask),
+    /// Which tasks have ended.
+    Ended(FoundEnded),
     /// The event is in the log.
     Record(Recorded),
 }
@@ -180,6 +194,16 @@ pub struct ReleasedTask {
     pub manifest: TaskManifest,
     /// The approvals that stand.
     pub approvals: Vec<Approval>,
+}
+
+/// Which tasks have ended and which have not. One that is in neither list does not exist.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = FindEndedResponse)]
+pub struct FoundEnded {
+    /// Those that can't run any more, as the tdfs is told of their end.
+    pub ended: Vec<EndTask>,
+    /// Those that may still run, finish or be withdrawn from.
+    pub going: Vec<TaskId>,
 }
 
 /// A task, whole.
