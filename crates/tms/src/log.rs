@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! log entries   index            → an entry's canonical bytes
-//! log nodes     level, index     → the hash of a complete subtree, of each third level
+//! log nodes     level, index     → the hash of a complete subtree, of each second level
 //! log head      –                → the size, and the hashes of the subtrees that the tree consists of
 //! log readers   user, index      → the entry's task: what concerns a user
 //! log chains    user             → the link of the user's last entry
 //! log records   id               → the index of an entry that another service sent under this id
 //! ```
 //!
-//! Nodes of the levels between follow from at most four below them, and leaves from entries: an append writes one node in
-//! seven instead of two, which is what a commit is made of, and a proof reads some three records a level instead of one.
+//! Nodes of the levels between follow from the two below them, and leaves from entries: an append writes a node every third
+//! time instead of two nodes, which is what a commit is made of, and a proof reads three records for two levels.
 //! The head alone gives the root, and a new leaf needs nothing else. So an append reads one record and a checkpoint
 //! reads one record, whatever the log's size. Whatever leaves the log is checked against the root first: a record that
 //! someone removed, or put back as it was, shows. A store that was put back whole does not show here, but to whoever
@@ -37,7 +37,7 @@ const ENTRIES: Table<u64, String> = Table::new("log entries");
 /// The hashes of complete subtrees, by level and index. Earlier versions kept those of every level.
 const NODES: Table<(u64, u64), Digest> = Table::new("log nodes");
 /// Nodes are kept of every level that is a multiple of this, but for the leaves.
-const KEPT: u32 = 3;
+const KEPT: u32 = 2;
 
 /// Whether nodes of a level are kept.
 fn is_kept(level: u32) -> bool {

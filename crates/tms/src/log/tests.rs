@@ -148,15 +148,18 @@ fn a_node_that_was_removed_or_changed_shows() {
         let scene = Scene::of(SIZE);
         scene
             .change(move |tx| match node {
-                None => tx.remove(&NODES, (3_u64, 1_u64)).map(|_| ()),
-                Some(other) => tx.insert(&NODES, (3_u64, 1_u64), &other),
+                None => tx.remove(&NODES, (2_u64, 1_u64)).map(|_| ()),
+                Some(other) => tx.insert(&NODES, (2_u64, 1_u64), &other),
             })
             .expect("written");
-        // It is over leaves 8 to 15, and so beside leaves 0 to 7 and below everything after 15.
-        assert!(matches!(scene.prove(3), Err(Error::LogDamaged)));
-        assert!(matches!(scene.prove(40), Err(Error::LogDamaged)));
-        assert!(matches!(scene.consistency(16), Err(Error::LogDamaged)));
-        assert!(scene.prove(9).is_ok());
+        // It is over leaves 4 to 7: beside leaves 0 to 3, and below what is beside leaves 8 to 15.
+        for beside in [3, 12] {
+            assert!(matches!(scene.prove(beside), Err(Error::LogDamaged)), "{beside}");
+        }
+        assert!(matches!(scene.consistency(8), Err(Error::LogDamaged)));
+        for elsewhere in [5, 40] {
+            assert!(scene.prove(elsewhere).is_ok(), "{elsewhere}");
+        }
     }
 }
 
