@@ -16,7 +16,7 @@ impl Fns {
     /// Runs a task for whoever shows its token. When this is dropped, the run is stopped and the task fails.
     pub(crate) async fn invoke(self: &Arc<Self>, ctx: Ctx, request: Request) -> Result<String, Error> {
         let plan = self.check(request).await?;
-        let slot = self.take_slot().await?;
+        let slot = self.places.take(plan.memory(&self.settings)).await?;
         let stop = StopOnDrop::default();
         let caller_gone = stop.notify.subscribe();
         let lease = Session::lease(self.clone(), plan, ctx.request_id, stop.signal.clone(), slot);

@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod invoke;
 mod node;
+mod places;
 mod plan;
 mod session;
 mod start;

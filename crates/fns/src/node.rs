@@ -4,7 +4,6 @@ use std::error::Error as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use consent::signing::Statements;
@@ -14,7 +13,7 @@ use rpc::config::{Config, Limits};
 use rpc::courier::Courier;
 use rpc::protocol::{Kms, TdfsInternal, TmsInternal};
 use rpc::shutdown::Shutdown;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use types::digest::Digest;
 use types::function::{FunctionInfo, FunctionRef, OutputUse};
 use types::wire::tms_internal::{RegisterNode, Response as TmsResponse, UpdateTask};
@@ -23,6 +22,7 @@ use crate::Error;
 use crate::code::Codes;
 use crate::error::unexpected;
 use crate::files::{Folder, Spool};
+use crate::places::{self, Places};
 
 /// What a node is told by its configuration.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Settings {
     pub code_bytes: u64,
     /// What one run works in, in bytes.
     pub memory_bytes: u64,
+    /// What all runs together may work in, in bytes.
+    pub all_memory_bytes: u64,
     /// How long a user's code may compute in one run.
     pub cpu: Duration,
     /// Outputs of one run.
@@ -56,10 +58,10 @@ pub struct Settings {
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
         let Limits { queue, file_bytes, output_bytes, single_bytes, code_bytes, memory_bytes, .. } = config.limits;
-        let places = || std::thread::available_parallelism().map_or(1, usize::from) * PLACES_PER_PROCESSOR;
+        let usual = || std::thread::available_parallelism().map_or(1, usize::from) * PLACES_PER_PROCESSOR;
         Settings {
             node: config.fns.advertise.unwrap_or(config.fns.external),
-            concurrency: config.fns.concurrency.unwrap_or_else(places),
+            concurrency: config.fns.concurrency.unwrap_or_else(usual),
             queue,
             lease: config.limits.lease(),
             file_bytes,
@@ -67,6 +69,7 @@ impl From<&Config> for Settings {
             single_bytes: single_bytes.min(file_bytes),
             code_bytes,
             memory_bytes,
+            all_memory_bytes: config.fns.memory_bytes.unwrap_or_else(places::memory_of_machine),
             cpu: Duration::from_secs(config.limits.cpu_seconds),
             outputs: config.limits.outputs,
             data_dir: config.data_dir.clone(),
@@ -96,15 +99,11 @@ pub struct Fns {
     /// What runs users' code, where this node does.
     pub(crate) codes: Option<Arc<Codes>>,
     pub(crate) spool: Arc<dyn Spool>,
-    slots: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    stopping: AtomicBool,
+    /// What runs at once.
+    pub(crate) places: Places,
     /// Ends every session when it becomes true.
     pub(crate) stop_all: watch::Sender<bool>,
 }
-
-/// A place among the functions that run at once. Whatever thread still works for a task keeps it.
-pub(crate) type Slot = Arc<OwnedSemaphorePermit>;
 
 /// Tasks per processor: most of a short task's time is spent waiting for commits, which are shared by all that wait.
 const PLACES_PER_PROCESSOR: usize = 32;
@@ -132,12 +131,10 @@ impl Fns {
             services,
             statements: Arc::new(statements),
             spool: Arc::new(spool),
-            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            places: Places::new(&settings),
             settings,
             registry,
             codes: codes.map(Arc::new),
-            waiting: AtomicUsize::new(0),
-            stopping: AtomicBool::new(false),
             stop_all: watch::Sender::new(false),
         }
     }
@@ -194,10 +191,9 @@ impl Fns {
 
     /// Ends what still runs, and returns when it is reported.
     pub async fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.places.close();
         self.stop_all.send_replace(true);
-        let all = u32::try_from(self.settings.concurrency).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(STOP_GRACE, self.slots.acquire_many(all)).await;
+        let _ = tokio::time::timeout(STOP_GRACE, self.places.empty()).await;
     }
 
     /// Applies an update to a task; whether it applied.
@@ -207,40 +203,6 @@ impl Fns {
             TmsResponse::Update(updated) => Ok(updated.success),
             _ => Err(unexpected(OPERATION)),
         }
-    }
-
-    /// Waits for a place, behind at most so many others.
-    pub(crate) async fn take_slot(&self) -> Result<Slot, Error> {
-        if self.stopping.load(Ordering::Acquire) {
-            return Err(Error::Stopping);
-        }
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            return Ok(Arc::new(slot));
-        }
-        let waiting = Waiting::enter(&self.waiting);
-        if waiting.ahead >= self.settings.queue {
-            return Err(Error::QueueFull(self.settings.queue));
-        }
-        let slot = self.slots.clone().acquire_owned().await;
-        slot.map(Arc::new).map_err(|_| Error::Stopping)
-    }
-}
-
-/// One invocation that waits.
-struct Waiting<'a> {
-    count: &'a AtomicUsize,
-    ahead: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn enter(count: &'a AtomicUsize) -> Self {
-        Waiting { count, ahead: count.fetch_add(1, Ordering::AcqRel) }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -17,7 +17,7 @@ use types::wire::tms_internal::{FoundTask, GetTask, Response as TmsResponse};
 
 use crate::code::{Callee, Pinned};
 use crate::error::unexpected;
-use crate::node::{Fns, reference};
+use crate::node::{Fns, Settings, reference};
 use crate::{Error, agreed};
 
 /// What is to run: a task that was checked, before it is leased.
@@ -35,6 +35,24 @@ pub(crate) struct Plan {
     pub(crate) creator: UserId,
     pub(crate) collaborators: Vec<UserId>,
     pub(crate) time_limit: Duration,
+}
+
+/// What a built-in takes beside each byte of its inputs, at most: numbers are longer in memory than in a table.
+const BYTES_PER_INPUT_BYTE: u64 = 8;
+
+impl Plan {
+    /// What the run may take, in bytes. A user's code can take all that it is allowed; a built-in keeps what it reads.
+    pub(crate) fn memory(&self, settings: &Settings) -> u64 {
+        match &self.function {
+            Callee::User(pinned) => {
+                pinned.code.declaration.limits.memory_bytes.unwrap_or(u64::MAX).min(settings.memory_bytes)
+            }
+            Callee::BuiltIn(_) => {
+                let inputs = self.inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.file_size));
+                inputs.saturating_mul(BYTES_PER_INPUT_BYTE).min(settings.memory_bytes)
+            }
+        }
+    }
 }
 
 impl Fns {

@@ -39,7 +39,8 @@ use crate::error::unexpected;
 use crate::files::{
     self, Content, Declared, Input, Outputs, Place, Renew, Room, RunFiles, Sealing, SendError, Source, Store, Unsettled,
 };
-use crate::node::{Fns, Slot};
+use crate::node::Fns;
+use crate::places::Slot;
 use crate::plan::Plan;
 use crate::stated::{self, End, Stated};
 

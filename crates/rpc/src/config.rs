@@ -176,6 +176,9 @@ pub struct Fns {
     pub advertise: Option<SocketAddr>,
     /// How many functions run at once; 32 for each processor when absent.
     pub concurrency: Option<usize>,
+    /// What all functions that run at once may work in, in bytes; three quarters of the machine's memory when absent. Who
+    /// finds none free waits.
+    pub memory_bytes: Option<u64>,
     /// The interpreter for Python functions, which `runtimes/python/build.sh` makes; `python.wasm` in the data directory
     /// when absent. Without it the node runs none.
     pub python: Option<PathBuf>,
@@ -261,7 +264,7 @@ impl Default for Tms {
 
 impl Default for Fns {
     fn default() -> Self {
-        Fns { external: local(Api::FnsExternal), advertise: None, concurrency: None, python: None }
+        Fns { external: local(Api::FnsExternal), advertise: None, concurrency: None, memory_bytes: None, python: None }
     }
 }
 
@@ -339,6 +342,7 @@ impl Config {
             ("limits.connections", limits.connections),
             ("limits.requests", limits.requests),
             ("fns.concurrency", self.fns.concurrency.unwrap_or(1)),
+            ("fns.memory_bytes", self.fns.memory_bytes.map_or(1, |bytes| bytes.min(1) as usize)),
         ];
         if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::Value { key, rule: "be at least 1" });
