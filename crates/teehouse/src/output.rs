@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -98,6 +99,11 @@ fn moving(bar: ProgressBar) -> impl FnMut(u64, u64) + Send + use<> {
             bar.finish_and_clear();
         }
     }
+}
+
+/// The file that is meant; `-` is standard output, as everywhere.
+pub(crate) fn named(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| *path != Path::new("-"))
 }
 
 /// See [`Output::bars`]. A bar ends when it is dropped.

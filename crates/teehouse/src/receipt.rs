@@ -17,7 +17,7 @@ use types::receipt::{RECEIPT, Receipt};
 use types::service::Role;
 
 use crate::exit::Complaint;
-use crate::output::Output;
+use crate::output::{Output, named};
 use crate::settings::Flags;
 use crate::utc::utc;
 
@@ -45,7 +45,7 @@ enum Verb {
     Get {
         /// The task
         id: TaskId,
-        /// Where it goes; to standard output without it
+        /// Where it goes; to standard output without it, or with -
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -67,7 +67,7 @@ enum Verb {
 pub(crate) async fn run(args: Args, output: &Output) -> anyhow::Result<()> {
     let Args { connection, verb } = args;
     match verb {
-        Verb::Get { id, output: path } => get(connection, &id, path.as_deref(), output).await,
+        Verb::Get { id, output: path } => get(connection, &id, named(path.as_deref()), output).await,
         Verb::Show { file } => show(&read(&file)?, output),
         Verb::Verify { file } => check(connection, &file, output),
     }

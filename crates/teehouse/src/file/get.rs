@@ -11,7 +11,7 @@ use types::id::FileId;
 use super::list::Record;
 use super::unpack::{self, Unpacked, unpack};
 use crate::exit::Complaint;
-use crate::output::Output;
+use crate::output::{Output, named};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +24,7 @@ Examples:
 pub(super) struct Args {
     /// The file
     id: FileId,
-    /// Where it goes, readable by you alone; standard output when absent
+    /// Where it goes, readable by you alone; standard output when absent or -
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
     /// It is a tar archive: make a new folder PATH of it. All of it is fetched and checked first, and nothing of it gets
@@ -34,9 +34,14 @@ pub(super) struct Args {
 }
 
 impl Args {
+    /// The file or folder that it goes to.
+    fn path(&self) -> Option<&Path> {
+        if self.extract { self.output.as_deref() } else { named(self.output.as_deref()) }
+    }
+
     /// Says what can't be done, before anything is.
     pub(super) fn check(&self, output: &Output) -> Result<(), Complaint> {
-        match &self.output {
+        match self.path() {
             None if output.is_json() => {
                 let complaint = Complaint::usage("with --json a file's content has no place on standard output");
                 Err(complaint.help("say where it goes: -o PATH"))
@@ -63,10 +68,10 @@ fn check_new(path: &Path) -> Result<(), Complaint> {
 }
 
 pub(super) async fn get(user: &Teehouse, args: Args, output: &Output) -> anyhow::Result<()> {
-    match args {
-        Args { id, output: Some(path), extract: true } => extract(user, &id, path, output).await,
-        Args { id, output: Some(path), extract: false } => save(user, &id, &path, output).await,
-        Args { id, output: None, .. } => print(user, &id, output.bytes_bar("fetching")).await,
+    match (args.path(), args.extract) {
+        (Some(path), true) => extract(user, &args.id, path.to_owned(), output).await,
+        (Some(path), false) => save(user, &args.id, path, output).await,
+        (None, _) => print(user, &args.id, output.bytes_bar("fetching")).await,
     }
 }
 

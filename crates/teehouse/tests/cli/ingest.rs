@@ -29,6 +29,7 @@ fn input_of_any_size_is_put() {
         let info = alice.run(&["file", "info", &id, "--json"]).good().json();
         assert_eq!((&info["file_size"], &info["file_name"]), (&size.into(), &"piped".into()));
         assert!(alice.run(&["file", "get", &id]).good().out == bytes, "{size}");
+        assert!(alice.run(&["file", "get", &id, "-o", "-"]).good().out == bytes, "{size}");
     }
     let id = put(&alice, b"one\ntwo\n", &["--lines"]);
     assert_eq!(alice.run(&["file", "info", &id, "--json"]).good().json()["file_size"], 64);
