@@ -165,6 +165,27 @@ pub enum Insufficient {
     TooFew,
 }
 
+/// What runs is not what a party approved, since the auditors said anew what may run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} approved it under another auditors' manifest; what runs has changed since, so create the task anew")]
+pub struct OtherMeasurements(pub UserId);
+
+/// Decides whether what runs here is what was approved: whoever approved exactly a manifest approved its `measurements`,
+/// which are compared with those of the auditors' manifest by which services run now.
+///
+/// # Errors
+/// A party whose approval does not hold here.
+pub fn check_measured(
+    agreed: Option<&Digest>,
+    approvals: &[Approval],
+    here: Option<&Digest>,
+) -> Result<(), OtherMeasurements> {
+    match approvals.iter().find(|approval| approval.exact) {
+        Some(approval) if agreed.is_some() && agreed != here => Err(OtherMeasurements(approval.user_id.clone())),
+        _ => Ok(()),
+    }
+}
+
 /// Decides whether approvals are good and enough for a manifest, by nothing but them: for whoever releases keys, and
 /// for whoever reads a receipt. A token's approval is the word of the services that took it.
 ///
@@ -191,4 +212,31 @@ pub fn check(manifest: &TaskManifest, approvals: &[Approval]) -> Result<Digest, 
         }
     }
     if reached(rule, &manifest.approvers, approvals) { Ok(digest) } else { Err(Insufficient::TooFew) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_approvals_hold_under_their_auditors_manifest_alone() {
+        let approval = |exact| Approval {
+            user_id: "anna".parse().expect("a name"),
+            manifest: Digest::new([0; 32]),
+            by: ApprovedBy::Token,
+            exact,
+            at_ms: UnixMillis(0),
+        };
+        let [then, now] = [1, 2].map(|byte| Digest::new([byte; 32]));
+        for (exact, agreed, here, holds) in [
+            (true, Some(&then), Some(&then), true),
+            (true, Some(&then), Some(&now), false),
+            (true, Some(&then), None, false),
+            (true, None, Some(&now), true),
+            (false, Some(&then), Some(&now), true),
+        ] {
+            let found = check_measured(agreed, &[approval(exact)], here);
+            assert_eq!(found.is_ok(), holds, "{exact} {agreed:?} {here:?}");
+        }
+    }
 }

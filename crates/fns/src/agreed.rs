@@ -22,6 +22,9 @@ pub enum NotAgreed {
     /// It comes too late.
     #[error("the parties agreed that it starts earlier than now")]
     Late,
+    /// The auditors said anew what may run.
+    #[error("it was approved under another auditors' manifest; what runs has changed since, so create the task anew")]
+    OtherMeasurements,
     /// Something of the task changed between the invocation and its start.
     #[error("what the parties agree on changed while this invocation waited: look again, then invoke it anew")]
     Changed,

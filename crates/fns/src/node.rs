@@ -53,6 +53,8 @@ pub struct Settings {
     pub outputs: usize,
     /// Where large outputs wait, sealed, for their task's end.
     pub data_dir: PathBuf,
+    /// SHA-256 of the auditors' manifest by which services run.
+    pub measurements: Option<Digest>,
 }
 
 impl From<&Config> for Settings {
@@ -73,6 +75,7 @@ impl From<&Config> for Settings {
             cpu: Duration::from_secs(config.limits.cpu_seconds),
             outputs: config.limits.outputs,
             data_dir: config.data_dir.clone(),
+            measurements: None,
         }
     }
 }

@@ -124,11 +124,15 @@ impl Session {
     async fn not_leased(&self) -> Error {
         let task = self.plan.task_id.clone();
         let minimum = self.plan.terms.as_ref().map(|terms| terms.minimum_trust);
+        let measured = self.plan.terms.as_ref().and_then(|terms| terms.measurements) == self.node.settings.measurements;
         match (self.node.task(&task).await, minimum) {
             (Ok(found), Some(_)) if !found.task_info.status.is_final() && found.terms != self.plan.terms => {
                 Error::NotAgreed { task, source: NotAgreed::Changed }
             }
-            (Ok(found), Some(minimum)) if found.task_info.status == Status::Ready => Error::Trust(minimum),
+            (Ok(found), Some(minimum)) if found.task_info.status == Status::Ready => match measured {
+                true => Error::Trust(minimum),
+                false => Error::NotAgreed { task, source: NotAgreed::OtherMeasurements },
+            },
             (Ok(found), _) if found.task_info.status.is_final() => {
                 Error::NotReady { task, status: found.task_info.status }
             }

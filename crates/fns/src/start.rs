@@ -78,7 +78,7 @@ pub async fn start_with(
         courier: Arc::new(Courier::for_stores(host.config().collateral.ca_file.as_deref()).map_err(StartError::Roots)?),
     };
     let registry = Registry::new(functions)?;
-    let settings = Settings::from(host.config());
+    let settings = Settings { measurements: host.measurements(), ..Settings::from(host.config()) };
     let codes = Codes::open(&settings.data_dir, sealing_key, settings.code_bytes);
     let codes = codes.inspect_err(|error| tracing::warn!(%error, "this node runs no users' code"));
     let fns = Arc::new(Fns::new(registry, codes.ok(), (services, statements), settings));

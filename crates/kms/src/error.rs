@@ -1,6 +1,6 @@
 //! What can go wrong in the kms.
 
-use consent::agreement::Insufficient;
+use consent::agreement::{Insufficient, OtherMeasurements};
 use consent::policy::Forbidden;
 use consent::uses::Exhausted;
 use rpc::config::LIST_PAGE;
@@ -36,6 +36,14 @@ pub enum Error {
         task: TaskId,
         /// What is wrong with them.
         source: Insufficient,
+    },
+    /// What runs is not what a party approved.
+    #[error("task {task}: {source}")]
+    OtherMeasurements {
+        /// The task.
+        task: TaskId,
+        /// Whose approval it is that does not hold.
+        source: OtherMeasurements,
     },
     /// The parties ask for a platform that is trusted more than the node's.
     #[error("the parties of task {task} ask for a platform that is at least {wanted}")]
@@ -103,7 +111,9 @@ impl Fault for Error {
             | Error::Forbidden { .. }
             | Error::Exhausted { .. } => ErrorCode::PermissionDenied,
             Error::NotRunning(_) | Error::NotReserved(_) => ErrorCode::Conflict,
-            Error::NotApproved { .. } | Error::Trust { .. } => ErrorCode::PreconditionFailed,
+            Error::NotApproved { .. } | Error::OtherMeasurements { .. } | Error::Trust { .. } => {
+                ErrorCode::PreconditionFailed
+            }
             Error::Alone => ErrorCode::Unavailable,
             Error::Tms(error) => error.code(),
             Error::NameTaken | Error::Store(_) => ErrorCode::Internal,

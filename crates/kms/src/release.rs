@@ -12,6 +12,7 @@ use consent::agreement;
 use rpc::protocol::TmsInternal;
 use rpc::{CallError, Client};
 use types::consent::TaskManifest;
+use types::digest::Digest;
 use types::id::{FileId, KeyId, LeaseId, TaskId};
 use types::time::UnixMillis;
 use types::trust::TrustLevel;
@@ -30,6 +31,8 @@ pub(crate) struct Surroundings {
     pub(crate) tms: Client<TmsInternal>,
     /// How much this platform is trusted.
     pub(crate) platform: TrustLevel,
+    /// SHA-256 of the auditors' manifest by which services run.
+    pub(crate) measurements: Option<Digest>,
 }
 
 impl Kms {
@@ -90,10 +93,17 @@ impl Kms {
             Some(released) => {
                 let enough = agreement::check(&released.manifest, &released.approvals);
                 enough.map_err(|source| Error::NotApproved { task: task.clone(), source })?;
+                self.check_measured(task, &released)?;
                 Ok(released.manifest)
             }
             None => Err(Error::NotRunning(task.clone())),
         }
+    }
+
+    fn check_measured(&self, task: &TaskId, released: &ReleasedTask) -> Result<(), Error> {
+        let here = self.surroundings().and_then(|around| around.measurements.as_ref());
+        let measured = agreement::check_measured(released.manifest.measurements.as_ref(), &released.approvals, here);
+        measured.map_err(|source| Error::OtherMeasurements { task: task.clone(), source })
     }
 
     /// What the tms says of a task, if it runs under this very lease.

@@ -66,7 +66,7 @@ pub async fn start(host: &mut Host, tms: Option<Client<TmsInternal>>) -> Result<
     host.set_registrar(registry.clone());
     let credentials = host.join(Role::Kms).await?.credentials;
     let tms = tms.unwrap_or_else(|| host.client(&credentials));
-    kms.attach(Surroundings { tms, platform: host.platform().level() });
+    kms.attach(Surroundings { tms, platform: host.platform().level(), measurements: host.measurements() });
     host.serve(bound, Arc::new(Api(kms.clone())), &credentials)?;
     host.serve(enrolment, Arc::new(EnrolmentApi(registry.clone())), &credentials)?;
     let keeper = Keeper::new(root, host.sealer()?, peers(host), registry);

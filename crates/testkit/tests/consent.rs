@@ -323,3 +323,36 @@ async fn an_approval_of_another_shape_does_not_count() {
     task.invoke(None).await;
     assert_eq!(task.status().await, "Finished");
 }
+
+/// What may run is part of what was approved exactly. Whoever approved in the documented way named nothing of the kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_approved_exactly_runs_under_no_other_auditors_manifest() {
+    let mut cluster = cluster().await;
+    let [user1, user2, ..] = cluster.examples();
+    let (exact, documented) = {
+        let files = [user1.put(b"a").await, user2.put(b"b").await];
+        let exact = user1.create("concat", &["user2"], &[&files[0]]).await;
+        let bring = json!({"type": "BringFiles", "task_id": exact.id, "files": [files[1]]});
+        user2.ask(Api::TmsExternal, bring).await;
+        let seen = user2.ask(Api::TmsExternal, json!({"type": "GetManifest", "task_id": exact.id})).await;
+        let approve = json!({"type": "Update", "task_id": exact.id, "files": [], "manifest": seen["manifest_sha256"]});
+        assert_eq!(user2.ask(Api::TmsExternal, approve).await["status"], "Ready");
+        let documented = user1.create("concat", &["user2"], &[&files[0]]).await;
+        assert_eq!(user2.approve(&documented, &[&files[1]]).await["status"], "Ready");
+        (exact.invocation(None), documented.invocation(None))
+    };
+    cluster.halt().await;
+    // A deployment for development writes another one then, signed by another nobody.
+    fs::remove_file(cluster.data_dir().join("trust").join("manifest.json")).expect("removed");
+    cluster.start_again().await;
+    let refused = cluster.framed(Api::FnsExternal, exact.clone()).await;
+    assert_eq!(refused["code"], "precondition_failed", "{refused}");
+    assert!(refused["message"].as_str().is_some_and(|said| said.contains("another auditors' manifest")), "{refused}");
+    let seen = cluster.framed(Api::TmsInternal, json!({"type": "Get", "task_id": exact["task_id"]})).await;
+    assert_eq!(seen["task_info"]["status"], "Ready", "it costs the task nothing");
+    assert_eq!(cluster.framed(Api::FnsExternal, documented).await["result"], "ab");
+    // Nor is a node given it that does not look.
+    let lease = json!({"type": "Update", "task_id": exact["task_id"], "task_result_file_id": null, "output_files": [],
+        "status": "Running", "lease_id": "lease"});
+    assert_eq!(cluster.framed(Api::TmsInternal, lease).await["success"], false);
+}

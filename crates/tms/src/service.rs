@@ -336,9 +336,12 @@ impl Tms {
 
     /// Applies a function node's update; `false` when the task is unknown or does not allow it.
     pub(crate) async fn update(&self, update: UpdateTask, trust: TrustLevel, now: UnixMillis) -> Result<bool, Error> {
-        let id = update.task_id.clone();
+        let (id, here) = (update.task_id.clone(), self.settings.measurements);
         let changed = db::change(&self.store, id.clone(), move |task| match task.is_repeated(&update) {
             true => Err(NotChanged::Repeated),
+            false if !task.may_run_by(here.as_ref()) && update.status == Some(Status::Running) => {
+                Err(NotChanged::Refused)
+            }
             false => task.update(&update, trust, now).ok_or(NotChanged::Refused),
         });
         match changed.await {

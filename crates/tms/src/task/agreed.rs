@@ -446,6 +446,13 @@ impl Task {
         })
     }
 
+    /// Whether those who approved exactly what stands approved what runs by this manifest of the auditors'.
+    pub(crate) fn may_run_by(&self, here: Option<&Digest>) -> bool {
+        let agreed = self.terms.as_ref().and_then(|terms| terms.measurements.as_ref());
+        let approvals = self.agreement.as_ref().map_or(&[][..], Agreement::standing);
+        agreement::check_measured(agreed, approvals, here).is_ok()
+    }
+
     /// Whether the time is not one at which it may start.
     pub(crate) fn not_now(&self, now: UnixMillis) -> Option<NotNow> {
         let terms = self.terms.as_ref()?;
