@@ -350,6 +350,9 @@ async fn what_was_approved_exactly_runs_under_no_other_auditors_manifest() {
     assert!(refused["message"].as_str().is_some_and(|said| said.contains("another auditors' manifest")), "{refused}");
     let seen = cluster.framed(Api::TmsInternal, json!({"type": "Get", "task_id": exact["task_id"]})).await;
     assert_eq!(seen["task_info"]["status"], "Ready", "it costs the task nothing");
+    let why = json!({"type": "GetManifest", "task_id": exact["task_id"]});
+    let why = cluster.party("user1", "token1").ask(Api::TmsExternal, why).await["incomplete"].clone();
+    assert!(why.as_str().is_some_and(|said| said.starts_with("user2 approved it under another")), "{why}");
     assert_eq!(cluster.framed(Api::FnsExternal, documented).await["result"], "ab");
     // Nor is a node given it that does not look.
     let lease = json!({"type": "Update", "task_id": exact["task_id"], "task_result_file_id": null, "output_files": [],

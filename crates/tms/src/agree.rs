@@ -34,7 +34,10 @@ impl Tms {
     pub(crate) async fn manifest(&self, principal: &Principal, id: TaskId) -> Result<FoundManifest, Error> {
         let task = self.task(&id).await?;
         authz::view(principal, &id, &task)?;
-        found(&id, &task)
+        let found = found(&id, &task)?;
+        let changed = task.check_measured(self.settings().measurements.as_ref()).err();
+        let why = changed.filter(|_| !task.status().is_final()).map(|other| other.to_string());
+        Ok(FoundManifest { incomplete: found.incomplete.or(why), ..found })
     }
 
     /// Records a party's files without an approval.

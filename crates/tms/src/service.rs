@@ -339,7 +339,7 @@ impl Tms {
         let (id, here) = (update.task_id.clone(), self.settings.measurements);
         let changed = db::change(&self.store, id.clone(), move |task| match task.is_repeated(&update) {
             true => Err(NotChanged::Repeated),
-            false if !task.may_run_by(here.as_ref()) && update.status == Some(Status::Running) => {
+            false if update.status == Some(Status::Running) && task.check_measured(here.as_ref()).is_err() => {
                 Err(NotChanged::Refused)
             }
             false => task.update(&update, trust, now).ok_or(NotChanged::Refused),

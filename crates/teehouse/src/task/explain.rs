@@ -64,6 +64,9 @@ fn lacks(found: &FoundManifest, user: &UserId) -> &'static str {
 
 fn ready(found: &FoundManifest) -> Vec<String> {
     let (id, limits, now) = (&found.manifest.task_id, &found.manifest.limits, UnixMillis::now());
+    if let Some(why) = &found.incomplete {
+        return vec![why.clone()];
+    }
     match (limits.not_before_ms, limits.not_after_ms) {
         (Some(first), _) if now < first => {
             vec![format!("everyone agreed that it starts at {} at the earliest", utc(first))]

@@ -1,6 +1,6 @@
 //! What the parties of a task agree on, and what their approvals come to.
 
-use consent::agreement::{Agreement, Change};
+use consent::agreement::{Agreement, Change, OtherMeasurements};
 use consent::canonical::NotCanonical;
 use consent::{agreement, manifest};
 use serde::{Deserialize, Serialize};
@@ -447,10 +447,13 @@ impl Task {
     }
 
     /// Whether those who approved exactly what stands approved what runs by this manifest of the auditors'.
-    pub(crate) fn may_run_by(&self, here: Option<&Digest>) -> bool {
+    ///
+    /// # Errors
+    /// Who approved what runs by another.
+    pub(crate) fn check_measured(&self, here: Option<&Digest>) -> Result<(), OtherMeasurements> {
         let agreed = self.terms.as_ref().and_then(|terms| terms.measurements.as_ref());
         let approvals = self.agreement.as_ref().map_or(&[][..], Agreement::standing);
-        agreement::check_measured(agreed, approvals, here).is_ok()
+        agreement::check_measured(agreed, approvals, here)
     }
 
     /// Whether the time is not one at which it may start.

@@ -368,7 +368,7 @@ pub struct FoundManifest {
     /// Who may still approve, as long as that is needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<UserId>,
-    /// What of the files is missing, where all approved that must.
+    /// What of the files is missing, where all approved that must, or what else of it can't be had any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
     /// Why a failed task failed.
