@@ -17,7 +17,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::NamesInput,
     outputs: Cow::Borrowed(&[]),
     result: ResultRule::Text,
-    schema: Cow::Borrowed(""),
+    schema: Cow::Borrowed(include_str!("schema/echo_file.json")),
     counts: false,
 };
 

@@ -20,7 +20,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::NamesInput,
     outputs: Cow::Borrowed(&[]),
     result: ResultRule::Text,
-    schema: Cow::Borrowed(""),
+    schema: Cow::Borrowed(include_str!("schema/file_bytes_plus_one.json")),
     counts: false,
 };
 

@@ -51,7 +51,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::Refused,
     outputs: Cow::Borrowed(&[OutputKind::Owner]),
     result: ResultRule::Text,
-    schema: Cow::Borrowed(""),
+    schema: Cow::Borrowed(include_str!("schema/private_join_and_compute.json")),
     counts: true,
 };
 

@@ -49,7 +49,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::Refused,
     outputs: Cow::Borrowed(&[OutputKind::Owner]),
     result: ResultRule::Text,
-    schema: Cow::Borrowed(""),
+    schema: Cow::Borrowed(include_str!("schema/psi.json")),
     counts: true,
 };
 

@@ -19,7 +19,7 @@ static INTERFACE: Interface = Interface {
     payload: PayloadRule::Refused,
     outputs: Cow::Borrowed(&[OutputKind::Owner, OutputKind::Shared]),
     result: ResultRule::SharedFile,
-    schema: Cow::Borrowed(""),
+    schema: Cow::Borrowed(include_str!("schema/swap_file.json")),
     counts: false,
 };
 

@@ -3,6 +3,7 @@
 mod agree;
 mod explain;
 mod plan;
+mod tells;
 mod terms;
 
 use std::fs;

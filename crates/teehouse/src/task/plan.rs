@@ -5,17 +5,19 @@ use std::io::{self, Write};
 use client::Teehouse;
 use indicatif::HumanBytes;
 use serde::Serialize;
-use types::consent::{ApprovedBy, PayloadTerms, TaskManifest};
+use serde_json::Value;
+use types::consent::{ApprovedBy, FilePolicy, PayloadTerms, TaskManifest};
 use types::digest::Digest;
 use types::file::PinnedFile;
 use types::function::OutputUse;
-use types::id::TaskId;
+use types::id::{FileId, TaskId};
 use types::task::Status;
 use types::user::UserId;
 use types::wire::tms_external::{FoundManifest, FunctionDetails};
 
 use crate::output::Output;
 use crate::task::explain::explain;
+use crate::task::tells::{Told, result, tells};
 use crate::utc::utc;
 
 /// How many earlier tasks are looked through for one of the same parties.
@@ -33,8 +35,21 @@ pub(super) struct Plan {
     function: Option<FunctionDetails>,
     /// What is different from the last task of the same parties and function.
     since: Option<Since>,
+    /// Who gets which files.
+    tells: Vec<Told>,
+    /// What the caller allows of the own inputs, and how much of that was used.
+    policies: Vec<OwnPolicy>,
     /// Why it does not run, in words.
     standing: Vec<String>,
+}
+
+/// What the caller allows of an own input.
+#[derive(Serialize)]
+struct OwnPolicy {
+    file_id: FileId,
+    policy: FilePolicy,
+    /// How often it was used so far.
+    uses: u64,
 }
 
 /// A comparison with an earlier task.
@@ -54,10 +69,23 @@ pub(super) async fn run(user: &Teehouse, id: &TaskId, output: &Output) -> anyhow
     // Who may not see a function can still be asked to agree to a task with it.
     let function = user.function(&format!("{}@{}", function.name, function.version)).await.ok();
     let since = last_like(user, &found.manifest).await?.map(|before| compare(&before, &found.manifest));
-    let standing = explain(&found);
-    let plan = Plan { found, function, since, standing };
+    let (standing, policies) = (explain(&found), policies(user, &found.manifest).await);
+    let schema: Option<Value> = function.as_ref().and_then(|function| serde_json::from_str(&function.schema).ok());
+    let tells = tells(&found.manifest, schema.as_ref());
+    let plan = Plan { found, function, since, tells, policies, standing };
     output.result(&plan, |out| plan.print(user.user(), out))?;
     Ok(())
+}
+
+/// The policies of the caller's own inputs; of a file that is gone meanwhile there is none.
+async fn policies(user: &Teehouse, manifest: &TaskManifest) -> Vec<OwnPolicy> {
+    let mut policies = Vec::new();
+    for input in manifest.inputs.iter().filter(|input| input.user_id == *user.user()) {
+        let Ok(info) = user.file_info(&input.file_id).await else { continue };
+        let uses = info.uses.unwrap_or_default();
+        policies.extend(info.policy.map(|policy| OwnPolicy { file_id: input.file_id.clone(), policy, uses }));
+    }
+    policies
 }
 
 /// The last task before this one with the same parties and function that ran or may yet run.
@@ -188,6 +216,9 @@ impl Plan {
                 HumanBytes(input.file_size)
             )?;
             writeln!(out, "                SHA-256 {}", input.sha256)?;
+            if let Some(own) = self.policies.iter().find(|own| own.file_id == input.file_id) {
+                own.print(out)?;
+            }
         }
         match &self.found.manifest.payload {
             PayloadTerms::None => writeln!(out, "  payload       none"),
@@ -201,35 +232,32 @@ impl Plan {
         writeln!(out, "\nTELLS")?;
         for party in &self.found.manifest.parties {
             let you = if party == user { " (you)" } else { "" };
-            let told = self.found.manifest.outputs.iter().filter(|output| output.recipients.contains(party));
-            let told: Vec<String> = told.map(|output| self.told(output.output)).collect();
+            let told = self.tells.iter().filter(|told| told.party == *party);
+            let told: Vec<String> = told.map(|told| self.in_words(told)).collect();
             let told = if told.is_empty() { "no file".to_owned() } else { told.join("; ") };
             writeln!(out, "  {party}{you}: {told}")?;
         }
-        writeln!(out, "  whoever runs it: the function's result text")?;
-        match self.described("result") {
-            Some(text) => writeln!(out, "                {text}"),
-            None => Ok(()),
-        }
+        let schema = self.function.as_ref().and_then(|function| serde_json::from_str(&function.schema).ok());
+        let (text, bytes) = schema.map_or((None, None), |schema: Value| result(&self.found.manifest, &schema));
+        let size = bytes.map(|bytes| format!(", about {}", HumanBytes(bytes))).unwrap_or_default();
+        writeln!(out, "  whoever runs it: the function's result text{size}")?;
+        text.map_or(Ok(()), |text| writeln!(out, "                {text}"))
     }
 
-    fn told(&self, output: OutputUse) -> String {
-        let (kind, name) = match output {
-            OutputUse::Owner => ("a file about each of their own inputs", "owner"),
-            OutputUse::Creator => ("a file for the creator alone", "creator"),
-            OutputUse::Shared => ("a file that all parties get", "shared"),
+    fn in_words(&self, told: &Told) -> String {
+        let kind = match told.output {
+            OutputUse::Owner => "a file about each of their own inputs",
+            OutputUse::Creator => "a file for the creator alone",
+            OutputUse::Shared => "a file that all parties get",
         };
-        match self.described(name) {
-            Some(text) => format!("{kind} ({text})"),
-            None => kind.to_owned(),
-        }
-    }
-
-    /// What the function's schema says of an output, in words.
-    fn described(&self, name: &str) -> Option<String> {
-        let schema: serde_json::Value = serde_json::from_str(&self.function.as_ref()?.schema).ok()?;
-        let place = if name == "result" { &schema["result"] } else { &schema["outputs"][name] };
-        place["description"].as_str().map(str::to_owned)
+        let text = told.description.as_ref().map(|text| format!(" ({text})")).unwrap_or_default();
+        let most = self.function.as_ref().and_then(|function| function.code.as_ref()?.limits.output_bytes);
+        let size = match (told.about_bytes, most) {
+            (Some(bytes), _) => format!("about {}", HumanBytes(bytes)),
+            (None, Some(bytes)) => format!("at most {}", HumanBytes(bytes)),
+            (None, None) => "as large as its content makes it".to_owned(),
+        };
+        format!("{kind}{text}, {size}")
     }
 
     fn print_limits(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -292,12 +320,25 @@ impl Plan {
     }
 }
 
+impl OwnPolicy {
+    /// What is used up of it.
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(most) = self.policy.uses {
+            writeln!(out, "                you allow {most} uses of it, of which {} are taken", self.uses)?;
+        }
+        match self.policy.not_after_ms {
+            Some(last) => writeln!(out, "                you allow that until {}", utc(last)),
+            None => Ok(()),
+        }
+    }
+}
+
 fn names(users: &[UserId]) -> String {
     users.iter().map(UserId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use types::consent::{ApprovalRule, ManifestLimits};
     use types::function::FunctionRef;
     use types::time::UnixMillis;
@@ -305,7 +346,7 @@ mod tests {
 
     use super::*;
 
-    fn manifest(inputs: &[(&str, u8, u64)]) -> TaskManifest {
+    pub(in crate::task) fn manifest(inputs: &[(&str, u8, u64)]) -> TaskManifest {
         let user = |name: &str| name.parse().expect("a good name");
         let input = |(name, content, size): &(&str, u8, u64)| PinnedFile {
             user_id: user(name),

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::house::{self, Ended, House, User};
 
 /// Runs a user's verb with a configuration folder of the test's.
@@ -33,8 +35,17 @@ fn a_signed_approval_leads_to_a_receipt_that_anyone_can_check() {
     assert!(refused.err.contains("sign the approval"), "{}", refused.err);
 
     text(&house, &bob, &["task", "bring", &task, "--file", &right]);
+    text(&house, &bob, &["file", "policy", &right, "--uses", "2"]);
     let plan = run(&house, &bob, &["task", "plan", &task, "--json"]).good().json();
     let manifest = plan["manifest_sha256"].as_str().expect("a digest");
+    // psi tells a byte for each record of 32 bytes.
+    for (told, input) in plan["tells"].as_array().expect("a list").iter().zip([0, 1]) {
+        let size = plan["manifest"]["inputs"][input]["file_size"].as_u64().expect("a size");
+        assert_eq!((told["output"].as_str(), told["about_bytes"].as_u64()), (Some("Owner"), Some(size / 32)), "{told}");
+    }
+    let own = &plan["policies"][0];
+    assert_eq!((&own["file_id"], &own["policy"]["uses"], &own["uses"]), (&json!(right), &json!(2), &json!(0)), "{own}");
+    assert!(text(&house, &bob, &["task", "plan", &task]).contains("you allow 2 uses of it, of which 0 are taken"));
     assert!(text(&house, &bob, &["task", "explain", &task]).contains("bob has not approved it"));
     let other = "00".repeat(32);
     assert_eq!(run(&house, &bob, &["task", "approve", &task, "--manifest", &other]).code, Some(4));

@@ -152,8 +152,9 @@ fn functions_are_listed_and_shown() {
     let names: Vec<_> = list["functions"].as_array().expect("a list").iter().map(|f| f["name"].clone()).collect();
     assert!(names.contains(&"psi".into()) && names.contains(&"echo".into()), "{names:?}");
     let shown = run(&mut teehouse(), &["function", "show", "psi"]).good();
+    let (page, schema) = shown.text().split_once("\nschema     ").expect("a schema");
     assert_eq!(
-        shown.text(),
+        page,
         "function   psi, version 1\n\
          what       tells owners which of their 32-byte records all the others have too\n\
          parties    Multiparty\n\
@@ -163,6 +164,8 @@ fn functions_are_listed_and_shown() {
          a private file for each input's owner\n\
          group      a task can have a minimum: `task create --minimum-group N`"
     );
+    let schema: serde_json::Value = serde_json::from_str(schema).expect("JSON");
+    assert_eq!(schema["outputs"]["owner"]["x-bytes"]["own"], 1.0 / 32.0);
 }
 
 #[test]
